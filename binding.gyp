@@ -1,0 +1,41 @@
+{
+  "targets": [
+    {
+      "target_name": "sliding_mmap",
+      "sources": [
+        "addon/core/fault_guard.cc",
+        "addon/core/mapping.cc",
+        "addon/napi/addon.cc",
+        "addon/napi/environment.cc",
+        "addon/napi/files.cc",
+        "addon/napi/jobs.cc",
+        "addon/napi/mappings.cc"
+      ],
+      "include_dirs": [
+        "addon",
+        "<!(node -p \"require('node-addon-api').include_dir\")"
+      ],
+      "defines": [
+        "NAPI_VERSION=8",
+        "NAPI_DISABLE_CPP_EXCEPTIONS",
+        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
+      ],
+      "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],
+      "cflags_cc": ["-std=c++17", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden"],
+      "conditions": [
+        ["OS!='win'", {
+          "sources": ["addon/core/os_posix.cc"],
+          "defines": ["_FILE_OFFSET_BITS=64", "_GNU_SOURCE"]
+        }],
+        ["OS=='linux'", { "libraries": ["-ldl"] }],
+        ["OS=='mac'", {
+          "xcode_settings": {
+            "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
+            "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+            "MACOSX_DEPLOYMENT_TARGET": "11.0"
+          }
+        }]
+      ]
+    }
+  ]
+}

@@ -1,0 +1,70 @@
+/**
+ * The small interfaces through which streams, text and adapters see a file. They are implemented by
+ * `WindowCache` and, in tests, by an in-memory fake.
+ */
+
+/** Bytes that can be read by position. Positions are byte offsets from the start; all are safe integers. */
+export interface ByteSource {
+  /** The path the bytes come from, for messages; `undefined` when only a descriptor is known. */
+  readonly path: string | undefined;
+
+  /** Size in bytes as last seen. */
+  readonly size: number;
+
+  /** Looks at the size again and returns it, in bytes. */
+  refreshSync(): number;
+
+  /**
+   * Copies up to `target.length` bytes from `position` into `target` and returns how many; 0 at the end.
+   * Exact: never returns bytes that were past the end of the file when the copy had finished. May block.
+   */
+  readIntoSync(target: Uint8Array, position: number): number;
+
+  /**
+   * Like `readIntoSync`, but never blocks on a device: completes on the spot (a number) when the bytes are in
+   * memory, and otherwise on the thread pool (a promise). `target` must not be touched until it settles.
+   */
+  readInto(target: Uint8Array, position: number): number | Promise<number>;
+
+  /**
+   * Calls `use` once with the bytes from `position` that one window holds without a copy: at least one byte and
+   * at most `length`; an empty array at the end of the file. The array is valid only inside the call and is
+   * never written. Checks for faults, and for the file's size, after `use` returns, and throws instead of
+   * returning its result when some of the bytes were not the file's. May block.
+   */
+  borrow<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T;
+
+  /** Brings the range into memory without blocking the event loop. Ranges past the end are cut. */
+  prefetch(start: number, end: number): Promise<void>;
+
+  /** Tells that the range is not needed again soon: its pages leave this process's resident set. */
+  release(start: number, end: number): void;
+
+  /** Keeps the source usable until the returned function is called (once): `close()` waits for it or cancels it. */
+  retain(cancel: (reason: Error) => void): () => void;
+}
+
+/** Bytes that can be written by position. */
+export interface ByteSink {
+  readonly path: string | undefined;
+  /** Size in bytes as last seen. */
+  readonly size: number;
+  /** True for a file opened for appending: every write goes to the end, wherever it was aimed. */
+  readonly appending: boolean;
+
+  /**
+   * Writes all of `bytes` at `position`, growing the file when it ends past its end, without blocking the event
+   * loop. Resolves with the number of bytes written, which is `bytes.length`; rejects with the system's error.
+   * `bytes` may be reused as soon as the call returns.
+   */
+  writeFrom(bytes: Uint8Array, position: number): Promise<number>;
+
+  /** Reserves disk blocks for the range without changing the file's size. */
+  preallocate(start: number, length: number): Promise<void>;
+
+  /** Resolves when everything written so far is on the device. */
+  flush(): Promise<void>;
+
+  /** As in {@link ByteSource}. */
+  retain(cancel: (reason: Error) => void): () => void;
+}

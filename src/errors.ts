@@ -1,0 +1,142 @@
+/** Errors: the library's own codes, and Node's forms for bad arguments and for the operating system's errors. */
+import { getSystemErrorMap, inspect } from 'node:util';
+
+/** Every `code` that a {@link MappedFileError} can carry. */
+export type MappedFileErrorCode =
+  | 'ERR_MAPPED_FILE_CLOSED'
+  | 'ERR_MAPPED_FILE_TRUNCATED'
+  | 'ERR_MAPPED_FILE_IO'
+  | 'ERR_MAPPED_FILE_NO_SPACE'
+  | 'ERR_MAPPED_FILE_READ_ONLY'
+  | 'ERR_MAPPED_FILE_NOT_MAPPABLE'
+  | 'ERR_MAPPED_FILE_BUDGET'
+  | 'ERR_MAPPED_FILE_NOT_SEEKABLE';
+
+/** What a {@link MappedFileError} tells beside its message. */
+export interface MappedFileErrorDetails {
+  syscall?: string | undefined;
+  path?: string | undefined;
+  /** Byte offset in the file. */
+  position?: number | undefined;
+  /** Length in bytes of what was asked for. */
+  length?: number | undefined;
+  cause?: unknown;
+}
+
+/**
+ * An error of a mapped file that the operating system has no code for: the file shrank under a mapping, the device
+ * failed under one, the file is closed, and so on. Errors of the operating system itself keep Node's form
+ * ({@link systemError}).
+ */
+export class MappedFileError extends Error {
+  /** One of {@link MappedFileErrorCode}. */
+  readonly code: MappedFileErrorCode;
+  /** The system call that failed, where there was one. */
+  declare readonly syscall?: string;
+  /** The file's path, where it is known. */
+  declare readonly path?: string;
+  /** Byte offset in the file that the error is about. */
+  declare readonly position?: number;
+  /** Length in bytes of what was asked for. */
+  declare readonly length?: number;
+
+  constructor(code: MappedFileErrorCode, message: string, details: MappedFileErrorDetails = {}) {
+    const { cause, path, position, length, syscall } = details;
+    const file = path === undefined ? '' : ` '${path}'`;
+    const at = position === undefined ? '' : ` at position ${position}`;
+    super(`${message}:${file}${at}`.replace(/:$/, ''), cause === undefined ? undefined : { cause });
+    this.code = code;
+    for (const [key, value] of Object.entries({ syscall, path, position, length })) {
+      if (value !== undefined) Object.defineProperty(this, key, { value, enumerable: true, configurable: true, writable: true });
+    }
+  }
+}
+Object.defineProperty(MappedFileError.prototype, 'name', { value: 'MappedFileError', configurable: true, writable: true });
+
+/** An error in the form that Node's own `fs` throws. */
+export interface SystemError extends Error {
+  errno: number;
+  code: string;
+  syscall: string;
+  path?: string;
+}
+
+/** Makes Node's error for an `errno` (positive, as the kernel counts them), e.g. `ENOENT: no such file or directory, open 'x'`. */
+export function systemError(errno: number, syscall: string, path?: string): SystemError {
+  const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error'];
+  const error = new Error(`${code}: ${text}, ${syscall}${path === undefined ? '' : ` '${path}'`}`) as SystemError;
+  error.errno = -errno;
+  error.code = code;
+  error.syscall = syscall;
+  if (path !== undefined) error.path = path;
+  return error;
+}
+
+/** A `TypeError` with Node's `ERR_INVALID_ARG_TYPE`; `expected` completes "must be …". */
+export function invalidArgType(name: string, expected: string, actual: unknown): TypeError {
+  return coded(TypeError, 'ERR_INVALID_ARG_TYPE', `The ${named(name)} must be ${expected}. Received ${received(actual)}`);
+}
+
+/** A `TypeError` with Node's `ERR_INVALID_ARG_VALUE`; `reason` completes "The argument 'x' …". */
+export function invalidArgValue(name: string, actual: unknown, reason = 'is invalid'): TypeError {
+  let shown = inspect(actual);
+  if (shown.length > 128) shown = `${shown.slice(0, 128)}...`;
+  const kind = name.includes('.') ? 'property' : 'argument';
+  return coded(TypeError, 'ERR_INVALID_ARG_VALUE', `The ${kind} '${name}' ${reason}. Received ${shown}`);
+}
+
+/** A `RangeError` with Node's `ERR_OUT_OF_RANGE`; `range` completes "It must be …". */
+export function outOfRange(name: string, range: string, actual: unknown): RangeError {
+  let shown: string;
+  if (typeof actual === 'bigint') shown = `${Math.abs(Number(actual)) > 2 ** 32 ? separated(String(actual)) : String(actual)}n`;
+  else if (typeof actual === 'number' && Number.isInteger(actual) && Math.abs(actual) > 2 ** 32) shown = separated(String(actual));
+  else shown = inspect(actual);
+  return coded(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be ${range}. Received ${shown}`);
+}
+
+/** The error of every operation on a file that has been closed. */
+export function closedError(path: string | undefined): MappedFileError {
+  return new MappedFileError('ERR_MAPPED_FILE_CLOSED', 'The file is closed', { path });
+}
+
+function coded<E extends Error>(ctor: new (message: string) => E, code: string, message: string): E {
+  const error = new ctor(message);
+  Object.defineProperty(error, 'code', { value: code, enumerable: true, configurable: true, writable: true });
+  // Node shows the code in the stack only; the name stays TypeError or RangeError.
+  const { name } = error;
+  if (error.stack !== undefined) error.stack = error.stack.replace(name, `${name} [${code}]`);
+  return error;
+}
+
+function named(name: string): string {
+  if (name.endsWith(' argument')) return name;
+  return `"${name}" ${name.includes('.') ? 'property' : 'argument'}`;
+}
+
+function separated(digits: string): string {
+  return digits.replace(/\B(?=(\d{3})+$)/g, '_');
+}
+
+/** Node's wording of what an argument was (`determineSpecificType` in its lib/internal/errors.js). */
+function received(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  switch (typeof value) {
+    case 'function':
+      return `function ${value.name}`;
+    case 'object': {
+      const { constructor } = value as { constructor?: unknown };
+      const name = typeof constructor === 'function' ? constructor.name : undefined;
+      return name !== undefined ? `an instance of ${name}` : inspect(value, { depth: -1 });
+    }
+    case 'string': {
+      const shown = value.length > 28 ? `${value.slice(0, 25)}...` : value;
+      return `type string (${shown.includes("'") ? JSON.stringify(shown) : `'${shown}'`})`;
+    }
+    case 'bigint':
+      return `type bigint (${value}n)`;
+    case 'number':
+      return `type number (${Object.is(value, -0) ? '-0' : value})`;
+    default:
+      return `type ${typeof value} (${String(value)})`;
+  }
+}

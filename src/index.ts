@@ -1,0 +1,1 @@
+export { MappedFileError, type MappedFileErrorCode, type MappedFileErrorDetails } from './errors.js';
