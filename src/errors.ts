@@ -47,11 +47,16 @@ export class MappedFileError extends Error {
     super(`${message}:${file}${at}`.replace(/:$/, ''), cause === undefined ? undefined : { cause });
     this.code = code;
     for (const [key, value] of Object.entries({ syscall, path, position, length })) {
-      if (value !== undefined) Object.defineProperty(this, key, { value, enumerable: true, configurable: true, writable: true });
+      if (value !== undefined)
+        Object.defineProperty(this, key, { value, enumerable: true, configurable: true, writable: true });
     }
   }
 }
-Object.defineProperty(MappedFileError.prototype, 'name', { value: 'MappedFileError', configurable: true, writable: true });
+Object.defineProperty(MappedFileError.prototype, 'name', {
+  value: 'MappedFileError',
+  configurable: true,
+  writable: true,
+});
 
 /** An error in the form that Node's own `fs` throws. */
 export interface SystemError extends Error {
@@ -74,7 +79,11 @@ export function systemError(errno: number, syscall: string, path?: string): Syst
 
 /** A `TypeError` with Node's `ERR_INVALID_ARG_TYPE`; `expected` completes "must be …". */
 export function invalidArgType(name: string, expected: string, actual: unknown): TypeError {
-  return coded(TypeError, 'ERR_INVALID_ARG_TYPE', `The ${named(name)} must be ${expected}. Received ${received(actual)}`);
+  return coded(
+    TypeError,
+    'ERR_INVALID_ARG_TYPE',
+    `The ${named(name)} must be ${expected}. Received ${received(actual)}`,
+  );
 }
 
 /** A `TypeError` with Node's `ERR_INVALID_ARG_VALUE`; `reason` completes "The argument 'x' …". */
@@ -88,10 +97,16 @@ export function invalidArgValue(name: string, actual: unknown, reason = 'is inva
 /** A `RangeError` with Node's `ERR_OUT_OF_RANGE`; `range` completes "It must be …". */
 export function outOfRange(name: string, range: string, actual: unknown): RangeError {
   let shown: string;
-  if (typeof actual === 'bigint') shown = `${Math.abs(Number(actual)) > 2 ** 32 ? separated(String(actual)) : String(actual)}n`;
-  else if (typeof actual === 'number' && Number.isInteger(actual) && Math.abs(actual) > 2 ** 32) shown = separated(String(actual));
+  if (typeof actual === 'bigint')
+    shown = `${Math.abs(Number(actual)) > 2 ** 32 ? separated(String(actual)) : String(actual)}n`;
+  else if (typeof actual === 'number' && Number.isInteger(actual) && Math.abs(actual) > 2 ** 32)
+    shown = separated(String(actual));
   else shown = inspect(actual);
-  return coded(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be ${range}. Received ${shown}`);
+  return coded(
+    RangeError,
+    'ERR_OUT_OF_RANGE',
+    `The value of "${name}" is out of range. It must be ${range}. Received ${shown}`,
+  );
 }
 
 /** The error of every operation on a file that has been closed. */
