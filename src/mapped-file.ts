@@ -4,7 +4,7 @@ import { constants as bufferConstants } from 'node:buffer';
 import { constants as osConstants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { closedError, invalidArgType, invalidArgValue, MappedFileError, outOfRange, systemError } from './errors.js';
+import { invalidArgType, invalidArgValue, MappedFileError, outOfRange, systemError } from './errors.js';
 import {
   bufferList,
   cursor,
@@ -284,7 +284,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     let bytesRead = 0;
     for (const bytes of list) {
       if (bytes.length === 0) continue;
-      if (this.closed) throw closedError(this.path);
+      this.#cache.enter();
       const done = await this.#cache.read(bytes, 0, bytes.length, at);
       bytesRead += done;
       if (at !== cursor) at += done;
