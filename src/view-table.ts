@@ -132,6 +132,7 @@ export class ViewTable {
 
   /** A view that lost a page of which nobody was told. */
   unreported(): ViewLease | undefined {
+    if (this.#leases.size === 0) return undefined;
     for (const lease of this.#leases.values()) {
       if (lease.lostAt !== undefined && !lease.reported) return lease;
     }

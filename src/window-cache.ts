@@ -17,7 +17,7 @@ import { type ViewLease, ViewTable } from './view-table.js';
 import { Window, type WindowOwner } from './window.js';
 import { defaultWindowSize, type WindowPool } from './window-pool.js';
 
-const { EAGAIN, EIO, EMFILE, ENOMEM, ENOSPC, ESTALE } = osConstants.errno;
+const { EAGAIN, EIO, EMFILE, ENOMEM, ENOSPC, EOPNOTSUPP, ESTALE } = osConstants.errno;
 const { granularity, pageSize, faults } = native;
 
 /** Reads of at least this many bytes go through the kernel: the copy costs the same, and a slide is saved. */
@@ -104,11 +104,11 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
   readonly strict: boolean;
   readonly pool: WindowPool;
 
-  /** The window used last, the only one that the fast path of the scalars looks at. */
-  current: Window = nowhere;
+  /** The window used last. */
+  #current: Window = nowhere;
   readonly #self = new WeakRef<WindowOwner>(this);
   /** The process's count of lost pages when this file was last looked after. */
-  seenFaults: number = Atomics.load(faults, 0);
+  seenFaults: number = faults[0] as number;
   /** Where a scalar lies that was fetched, or is to be stored, on the slow path. */
   readonly scratch = new DataView(new ArrayBuffer(8));
   readonly #scratchBytes = new Uint8Array(this.scratch.buffer);
@@ -116,6 +116,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
   #size: number;
   readonly #openedWritable: boolean;
   #writable: boolean;
+  #closing = false;
   #closed = false;
   #mayMap: boolean;
   #mayAskResident = true;
@@ -225,6 +226,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
   }
 
   retain(cancel: (reason: Error) => void): () => void {
+    this.enter();
     const entry = (reason: Error): void => cancel(reason);
     this.#retained.add(entry);
     return () => {
@@ -242,15 +244,17 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
    * `idle` waits for them. Idempotent.
    */
   close(): void {
-    if (this.#closed) return;
+    if (this.#closing) return;
+    this.#closing = true;
+    // First: a stream still hands over what it had accepted.
+    for (const cancel of [...this.#retained]) cancel(this.#errors.closed());
+    this.#retained.clear();
     this.#findLostPages();
     this.#closed = true;
     abandonedCaches.unregister(this);
-    this.current = nowhere;
+    this.#current = nowhere;
     for (const window of [...this.#windows.values()]) this.#drop(window);
     this.#views.releaseAll();
-    for (const cancel of [...this.#retained]) cancel(this.#errors.closed());
-    this.#retained.clear();
   }
 
   /** Resolves when no operation is pending; never rejects. */
@@ -260,6 +264,25 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
 
   // --- scalars ---------------------------------------------------------------------------------------------------
 
+  /**
+   * The fast path of a scalar: a window that is already there, which may or may not hold it; the caller looks. The
+   * position is any number.
+   */
+  windowFor(position: number, length: number): Window {
+    const current = this.#current;
+    const offset = position - current.start;
+    return offset >= 0 && offset + length <= current.length ? current : this.#seek(position);
+  }
+
+  #seek(position: number): Window {
+    const window = this.strict ? undefined : this.#windows.get(this.#geometry.slotOf(position));
+    if (window === undefined) return nowhere;
+    this.#hits++;
+    this.pool.touch(window);
+    this.#current = window;
+    return window;
+  }
+
   /** The slow path of reading a scalar of `length` bytes: gives it at offset 0 of the scratch. */
   fetch(position: Position, length: number): DataView {
     const at = toPosition(position);
@@ -268,7 +291,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
     this.#requireInside(at, length, before);
     const window = this.strict ? undefined : this.#windowAt(at, length);
     if (window !== undefined) {
-      this.current = window;
+      this.#current = window;
       copy(window.bytes, at - window.start, this.#scratchBytes, 0, length);
       if (!this.#findLostPages()) return this.scratch;
     }
@@ -292,7 +315,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
     this.#requireInside(at, length, before);
     const window = this.strict || lost ? undefined : this.#windowAt(at, length);
     if (window !== undefined) {
-      this.current = window;
+      this.#current = window;
       window.dirty = true;
       copy(this.#scratchBytes, 0, window.bytes, at - window.start, length);
       if (!this.#findLostPages()) return;
@@ -317,7 +340,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
     if (length < directFrom && position >= 0 && position + length <= this.#size && !this.strict) {
       const window = this.#windowAt(position, length);
       if (window !== undefined) {
-        this.current = window;
+        this.#current = window;
         copy(window.bytes, position - window.start, target, offset, length);
         const sound = !this.#findLostPages();
         if (sound && (length < exactFrom || position + length <= this.refreshSync())) return length;
@@ -341,7 +364,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
     while (position >= 0 && length <= hotLimit && this.#mayAskResident) {
       const moved = native.readResident(this.fd, target, offset + done, length - done, position + done);
       if (moved < 0) {
-        if (moved !== -EAGAIN) this.#mayAskResident = false;
+        if (moved === -EOPNOTSUPP) this.#mayAskResident = false;
         break;
       }
       done += moved;
@@ -595,7 +618,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
 
   #forget(window: Window): void {
     this.#windows.delete(window.slot);
-    if (this.current === window) this.current = nowhere;
+    if (this.#current === window) this.#current = nowhere;
   }
 
   #drop(window: Window): void {
@@ -605,19 +628,21 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
 
   /** A window that holds `[position, position + length)`, inside the file; undefined where the kernel is cheaper. */
   #windowAt(position: number, length: number): Window | undefined {
-    const { current } = this;
-    const offset = position - current.start;
-    if (offset >= 0 && offset + length <= current.length) return current;
     const slot = this.#geometry.slotOf(position);
-    if (!this.#windows.has(slot) && !this.#isWorthMapping(slot)) return undefined;
-    const window = this.#windowOf(position);
+    let window = this.#windows.get(slot);
+    if (window === undefined && !this.#isWorthMapping(slot)) return undefined;
+    window = this.#lookUp(slot, window);
     return window !== undefined && position + length <= window.start + window.length ? window : undefined;
   }
 
   /** The window that holds the byte at `position`, inside the file; undefined where the system refuses it. */
   #windowOf(position: number): Window | undefined {
     const slot = this.#geometry.slotOf(position);
-    let window = this.#windows.get(slot);
+    return this.#lookUp(slot, this.#windows.get(slot));
+  }
+
+  /** Window `slot` as it has to be: `window`, if there is one, or mapped now. */
+  #lookUp(slot: number, window: Window | undefined): Window | undefined {
     if (window === undefined) {
       window = this.#map(slot);
     } else {
@@ -695,7 +720,10 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
   #isWorthMapping(slot: number): boolean {
     if (!this.#mayMap) return false;
     this.#admission.missed(slot);
-    return this.pool.hasRoom(this.#capacityFor(this.#geometry.capacity)) || this.#admission.isWorthwhile(slot);
+    return (
+      this.pool.hasRoom(this.#capacityFor(this.#geometry.lengthOf(slot, this.#size))) ||
+      this.#admission.isWorthwhile(slot)
+    );
   }
 
   #resized(size: number): void {
@@ -720,7 +748,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
 
   /** True when a page of one of this file's windows was lost since the last look; that window is then dropped. */
   #findLostPages(): boolean {
-    const count = Atomics.load(faults, 0);
+    const count = faults[0] as number;
     if (count === this.seenFaults) return false;
     this.seenFaults = count;
     let found = false;
