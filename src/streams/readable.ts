@@ -125,8 +125,9 @@ class FileBytes implements UnderlyingByteSource {
       if (request !== null) request.respond(bytes);
       // A copy where less came than there was room for: the rest of the buffer was never written, see allocate().
       else controller.enqueue(bytes === target.length ? target : target.slice(0, bytes));
-      // Closing together with the last chunk saves the reader a turn, and tells a pipe at once that it is done.
-      if (this.#cursor.remaining() === 0) this.#end(controller);
+      // Closing together with the last chunk saves the reader a turn, and tells a pipe at once that it is done. Not
+      // while bytes wait that filled no element of a view, though: the standard would fail the next `min` read.
+      if (controller.desiredSize === 0 && this.#cursor.remaining() === 0) this.#end(controller);
     } catch (error) {
       this.#fail(error);
     }
