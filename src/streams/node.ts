@@ -1,5 +1,5 @@
 /** Node's streams over a file, with the option names, properties and events of node:fs. */
-import { finished, Readable, Writable } from 'node:stream';
+import { addAbortSignal, finished, Readable, Writable } from 'node:stream';
 import type { ByteSink, ByteSource } from '../byte-source.js';
 import { outOfRange } from '../errors.js';
 import { ReadCursor } from './cursor.js';
@@ -99,13 +99,14 @@ export class ReadStream extends Readable {
       highWaterMark: options.highWaterMark ?? READ_HIGH_WATER_MARK,
       encoding: options.encoding,
       emitClose: options.emitClose ?? true,
-      signal: options.signal,
     });
     this.path = source.path;
     this.#source = source;
     this.#cursor = new ReadCursor(source, start, end);
     this.#closeFile = options.autoClose ? hooks.close : undefined;
     this.#fd = hooks.fd;
+    // Not by the options above: an aborted signal would destroy the stream before it has its fields.
+    if (options.signal !== undefined) addAbortSignal(options.signal, this);
   }
 
   /** True until the `'open'` event. */
@@ -182,7 +183,6 @@ export class WriteStream extends Writable {
       ...(options.highWaterMark !== undefined && { highWaterMark: options.highWaterMark }),
       ...(options.encoding !== undefined && { defaultEncoding: options.encoding }),
       emitClose: options.emitClose ?? true,
-      signal: options.signal,
     });
     this.path = sink.path;
     this.#sink = sink;
@@ -190,6 +190,7 @@ export class WriteStream extends Writable {
     this.#flush = options.flush ?? false;
     this.#closeFile = options.autoClose ? hooks.close : undefined;
     this.#fd = hooks.fd;
+    if (options.signal !== undefined) addAbortSignal(options.signal, this); // here, as in ReadStream
   }
 
   /** How many bytes the file has got; bytes that wait in the stream are not counted. */
