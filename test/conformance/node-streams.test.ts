@@ -220,6 +220,7 @@ describe('createReadStream()', () => {
     it('by a signal', async () => {
       for (const before of [true, false]) {
         const file = new MemoryFile(1000);
+        file.onRead = later(); // or it would be done before the signal
         const controller = new AbortController();
         if (before) controller.abort('enough');
         const stream = createReadStream(file, { signal: controller.signal, highWaterMark: 10 });
