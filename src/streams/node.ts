@@ -2,10 +2,11 @@
 import { addAbortSignal, finished, Readable, Writable } from 'node:stream';
 import type { ByteSink, ByteSource } from '../byte-source.js';
 import { outOfRange } from '../errors.js';
+import { type Position, toCount, toPosition } from '../ranges.js';
 import { ReadCursor } from './cursor.js';
 import { GatheringWriter } from './gather.js';
 import { Hold } from './hold.js';
-import { checkBoolean, checkOptions, checkSignal, toByteCount, toPosition, type Position } from './options.js';
+import { checkBoolean, checkOptions, checkSignal } from './options.js';
 import { nextTurn, turnIsSpent } from './turn.js';
 import { defaultStart } from './writable.js';
 
@@ -255,7 +256,7 @@ function checkFileStreamOptions(options: FileStreamOptions): void {
   checkSignal(options.signal);
   checkBoolean(options.emitClose, 'options.emitClose');
   checkBoolean(options.autoClose, 'options.autoClose');
-  if (options.highWaterMark !== undefined) toByteCount(options.highWaterMark, 'options.highWaterMark', 0);
+  if (options.highWaterMark !== undefined) toCount(options.highWaterMark, 'options.highWaterMark', 0);
 }
 
 function construct(

@@ -2,10 +2,11 @@
 import type { ReadableByteStreamController, ReadableStream, UnderlyingByteSource } from 'node:stream/web';
 import type { ByteSource } from '../byte-source.js';
 import { outOfRange } from '../errors.js';
+import { type Position, toCount, toPosition } from '../ranges.js';
 import { webStreams, type StreamClasses } from './classes.js';
 import { ReadCursor } from './cursor.js';
 import { Hold } from './hold.js';
-import { checkOptions, checkSignal, toByteCount, toPosition, type Position } from './options.js';
+import { checkOptions, checkSignal } from './options.js';
 import { nextTurn, turnIsSpent } from './turn.js';
 
 /** Options of `readable()`. */
@@ -52,7 +53,7 @@ export function createReadable(
   const start = toPosition(options.start ?? 0, 'options.start');
   const end = options.end === undefined ? Infinity : toPosition(options.end, 'options.end');
   if (start > end) throw outOfRange('options.start', `<= "options.end" (here: ${end})`, options.start);
-  toByteCount(chunkSize, 'options.chunkSize', 1);
+  toCount(chunkSize, 'options.chunkSize', 1);
 
   const bytes = new FileBytes(source, new ReadCursor(source, start, end), chunkSize, signal);
   return new ReadableStream(bytes, { highWaterMark: 0 }) as ReadableStream<Uint8Array>;

@@ -3,10 +3,11 @@ import type { UnderlyingSink, WritableStream, WritableStreamDefaultController } 
 import { isAnyArrayBuffer } from 'node:util/types';
 import type { ByteSink } from '../byte-source.js';
 import { invalidArgType } from '../errors.js';
+import { type Position, toCount, toPosition } from '../ranges.js';
 import { webStreams, type StreamClasses } from './classes.js';
 import { GatheringWriter } from './gather.js';
 import { Hold } from './hold.js';
-import { checkBoolean, checkOptions, checkSignal, toByteCount, toPosition, type Position } from './options.js';
+import { checkBoolean, checkOptions, checkSignal } from './options.js';
 import { nextTurn, turnIsSpent } from './turn.js';
 import { Utf8Pieces } from './utf8.js';
 
@@ -57,7 +58,7 @@ export function createWritable(
   const { signal, flushOnClose = false, preallocate = 0 } = options;
   checkSignal(signal);
   checkBoolean(flushOnClose, 'options.flushOnClose');
-  toByteCount(preallocate, 'options.preallocate', 0);
+  toCount(preallocate, 'options.preallocate', 0);
   const start = options.start === undefined ? defaultStart(sink) : toPosition(options.start, 'options.start');
 
   const file = new FileSink(sink, start, preallocate, flushOnClose, signal);

@@ -38,7 +38,9 @@ async function closed(stream: Readable | Writable): Promise<void> {
   if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve));
 }
 
-describe('createReadStream()', () => {
+describe('createReadStream()', function () {
+  this.timeout(30_000); // for busy machines; nothing here measures time
+
   it('has the events and properties of fs.ReadStream', async () => {
     const file = new MemoryFile(1000);
     const stream = createReadStream(file, { highWaterMark: 300 }, { fd: 42 });
@@ -347,7 +349,9 @@ describe('createReadStream()', () => {
   });
 });
 
-describe('createWriteStream()', () => {
+describe('createWriteStream()', function () {
+  this.timeout(30_000); // for busy machines; nothing here measures time
+
   it('has the events and properties of fs.WriteStream', async () => {
     const file = new MemoryFile();
     const stream = createWriteStream(file, {}, { fd: 7 });
@@ -615,7 +619,9 @@ describe('createWriteStream()', () => {
   });
 });
 
-describe('Node streams among others', () => {
+describe('Node streams among others', function () {
+  this.timeout(30_000); // for busy machines; nothing here measures time
+
   const size = 300_000;
 
   it('pipeline through gzip and back', async () => {

@@ -46,7 +46,9 @@ function bytesOf(view: ArrayBufferView): Buffer {
 }
 
 for (const [name, classes] of implementations) {
-  describe(`readable() with ${name} classes`, () => {
+  describe(`readable() with ${name} classes`, function () {
+    this.timeout(30_000); // for busy machines; nothing here measures time
+
     const open = (file: MemoryFile, options?: ReadableOptions) => createReadable(file, options, classes);
 
     async function all(file: MemoryFile, options?: ReadableOptions): Promise<Uint8Array[]> {

@@ -11,7 +11,9 @@ import { implementations } from '../helpers/stream-classes.js';
 const MiB = 1024 * 1024;
 
 for (const [name, classes] of implementations) {
-  describe(`writable() with ${name} classes`, () => {
+  describe(`writable() with ${name} classes`, function () {
+    this.timeout(30_000); // for busy machines; nothing here measures time
+
     const open = (file: MemoryFile, options?: WritableOptions) => createWritable(file, options, classes);
 
     function released(file: MemoryFile): void {
