@@ -2,7 +2,7 @@
 import type { ByteSink } from '../byte-source.js';
 
 /** Pieces of at least this many bytes are written by themselves, straight from where they are. */
-const GATHER_BYTES = 256 * 1024;
+const GATHER_BYTES = 1024 * 1024;
 
 /**
  * Writes pieces one after the other. One write is under way at a time, so that after a failure the file has a prefix
@@ -37,7 +37,7 @@ export class GatheringWriter {
    */
   write(bytes: Uint8Array, more: boolean): void | Promise<void> {
     this.#check();
-    if (!more || this.#gathered + bytes.length > GATHER_BYTES) return this.#writeOut(bytes, more);
+    if (!more || this.#gathered + bytes.length >= GATHER_BYTES) return this.#writeOut(bytes, more);
     this.#keep(bytes);
   }
 

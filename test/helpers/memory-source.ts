@@ -1,7 +1,7 @@
 /** A file in memory: a `ByteSource` and a `ByteSink` whose every read and write a test can hold up or make fail. */
 import assert from 'node:assert/strict';
 import type { ByteSink, ByteSource } from '#src/byte-source.js';
-import { closedError } from '#src/errors.js';
+import { MappedFileError } from '#src/errors.js';
 
 /** `length` bytes that depend on their position, starting with the one at `position`. */
 export function patternBytes(length: number, position = 0): Buffer {
@@ -96,7 +96,7 @@ export class MemoryFile implements ByteSource, ByteSink {
   }
 
   /** Cancels whoever holds the file, as `close()` does, and refuses everything from now on. */
-  close(reason: Error = closedError(this.path)): void {
+  close(reason: Error = closedError()): void {
     for (const cancel of [...this.#cancels]) cancel(reason);
     this.#closed = true;
   }
@@ -206,6 +206,10 @@ export class MemoryFile implements ByteSource, ByteSink {
   }
 
   #refuseWhenClosed(): void {
-    if (this.#closed) throw closedError(this.path);
+    if (this.#closed) throw closedError();
   }
+}
+
+function closedError(): MappedFileError {
+  return new MappedFileError('ERR_MAPPED_FILE_CLOSED', 'The file is closed', { path: '/memory' });
 }
