@@ -221,8 +221,8 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return this.#cache.size;
   }
 
-  /** Whether it can be written. */
-  get writable(): boolean {
+  /** Whether it can be written now: how it was opened, and {@link protect}. */
+  get isWritable(): boolean {
     return this.#cache.writable;
   }
 
