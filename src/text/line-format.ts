@@ -1,4 +1,5 @@
 /** What a line is in bytes, and how its bytes become a value: encoding, delimiter and length limit. */
+import { isAscii } from 'node:buffer';
 import { toUSVString } from 'node:util';
 import { invalidArgType, invalidArgValue, outOfRange } from '../errors.js';
 
@@ -16,6 +17,9 @@ export interface LineFormatOptions {
 const BYTE_ORDER_MARKS = { utf8: [0xef, 0xbb, 0xbf], utf16le: [0xff, 0xfe], latin1: [], buffer: [] } as const;
 /** The most bytes that one UTF-16 code unit of a decoded string can come from. */
 const BYTES_PER_UNIT = { utf8: 3, utf16le: 2, latin1: 1, buffer: 1 } as const;
+
+/** Bytes of text that is not ASCII to decode at a time, some lines. */
+const PIECE = 4096;
 
 export class LineFormat {
   /** Bytes that lines are aligned to, counted from the start of the range. */
@@ -114,15 +118,7 @@ export class LineFormat {
    */
   split(bytes: Buffer, from: number, to: number): string[] | undefined {
     if (this.#character === undefined) return undefined;
-    const text = this.#text(bytes, from, to);
-    const lines = text.split(this.#character);
-    let ended = lines.length - 1;
-    if (lines[ended] === '') lines.pop();
-    if (this.#dropsCarriageReturn && text.includes('\r'))
-      for (let i = 0; i < ended; i++) {
-        const line = lines[i]!;
-        if (line.charCodeAt(line.length - 1) === 13) lines[i] = line.slice(0, -1);
-      }
+    const lines = this.#splitText(bytes, from, to);
     if (this.maxLineLength < to - from) {
       const safe = this.maxLineLength / BYTES_PER_UNIT[this.#encoding];
       if (lines.some((line) => line.length > safe)) return undefined;
@@ -155,7 +151,9 @@ export class LineFormat {
 
   /** One line's value. */
   decode(bytes: Buffer, from: number, to: number): string | Buffer {
-    return this.#encoding === 'buffer' ? ownCopy(bytes.subarray(from, to)) : this.#text(bytes, from, to);
+    return this.#encoding === 'buffer'
+      ? ownCopy(bytes.subarray(from, to))
+      : this.#text(this.#encoding, bytes, from, to);
   }
 
   /** The characters that lie whole within `[from, to)`, where a longer line was cut at `to`. */
@@ -165,8 +163,38 @@ export class LineFormat {
     return decoder.decode(bytes.subarray(from, to), { stream: true });
   }
 
-  #text(bytes: Buffer, from: number, to: number): string {
-    if (this.#encoding !== 'utf16le') return bytes.toString(this.#encoding as BufferEncoding, from, to);
+  /**
+   * ASCII is decoded faster as Latin-1. Among other text, one wide character would make a whole block slow to decode and
+   * its string twice as large, so that is decoded in pieces.
+   */
+  #splitText(bytes: Buffer, from: number, to: number): string[] {
+    if (this.#encoding !== 'utf8') return this.#splitAs(this.#encoding, bytes, from, to);
+    if (isAscii(bytes.subarray(from, to))) return this.#splitAs('latin1', bytes, from, to);
+    const all: string[] = [];
+    for (let begin = from, end = from; begin < to; begin = end) {
+      const at = this.find(bytes, begin + PIECE);
+      end = at < 0 || at >= to ? to : at + this.delimiterLength;
+      const encoding = isAscii(bytes.subarray(begin, end)) ? 'latin1' : 'utf8';
+      for (const line of this.#splitAs(encoding, bytes, begin, end)) all.push(line);
+    }
+    return all;
+  }
+
+  #splitAs(encoding: LineEncoding, bytes: Buffer, from: number, to: number): string[] {
+    const lines = this.#text(encoding, bytes, from, to).split(this.#character!);
+    // What follows the last delimiter is a line only if it is not empty.
+    const ended = lines.length - 1;
+    if (lines[ended] === '') lines.pop();
+    if (this.#dropsCarriageReturn && bytes.subarray(from, to).includes(13))
+      for (let i = 0; i < ended; i++) {
+        const line = lines[i]!;
+        if (line.charCodeAt(line.length - 1) === 13) lines[i] = line.slice(0, -1);
+      }
+    return lines;
+  }
+
+  #text(encoding: LineEncoding, bytes: Buffer, from: number, to: number): string {
+    if (encoding !== 'utf16le') return bytes.toString(encoding as BufferEncoding, from, to);
     if ((to - from) % 2 === 0) return toUSVString(bytes.toString('utf16le', from, to));
     return new TextDecoder('utf-16le', { ignoreBOM: true }).decode(bytes.subarray(from, to));
   }

@@ -10,7 +10,7 @@ const BLOCK_SIZE = 64 * 1024;
 /** Asynchronous iteration over bytes in memory lets timers run after so many milliseconds. */
 const TURN = 10;
 
-/** Steps between two looks at the clock; a power of two. */
+/** Lines between two looks at the clock. */
 const STEPS = 64;
 
 /**
@@ -120,71 +120,102 @@ class BatchIterator<T extends string | Buffer> implements IterableIterator<T[]> 
   }
 }
 
-/** What both async iterators share: steps asked for while another is under way wait for it, as a generator's do. */
-abstract class AsyncSteps<T extends string | Buffer, Value> implements AsyncIterableIterator<Value> {
-  protected readonly cursor: LineCursor<T>;
+/**
+ * The steps of an async iterator that are not over at once. Steps asked for while one is under way wait for it, as a
+ * generator's do.
+ */
+class AsyncSteps<T extends string | Buffer> {
+  /** Steps under way. */
+  pending = 0;
+  readonly #cursor: LineCursor<T>;
   #last: Promise<unknown> | undefined;
-  #pending = 0;
-  #steps = 0;
-  #turnEnds = 0;
+  /** When to let others run, on the clock of `performance.now()`. */
+  #turnEnds: number | undefined;
 
   constructor(cursor: LineCursor<T>) {
-    this.cursor = cursor;
+    this.#cursor = cursor;
   }
 
-  protected abstract take(): Value;
-
-  next(): Promise<IteratorResult<Value>> {
-    const { cursor } = this;
-    if (this.#pending === 0 && cursor.index < cursor.lines.length && (++this.#steps & (STEPS - 1)) !== 0)
-      return Promise.resolve({ done: false, value: this.take() });
-    const before = this.#pending++ > 0 ? this.#last : undefined;
-    const step = this.#step(before);
+  /** Gives what `take` gives once there are lines at hand. */
+  next<Value>(take: () => Value): Promise<IteratorResult<Value>> {
+    const before = this.pending++ > 0 ? this.#last : undefined;
+    const step = this.#step(before, take);
     this.#last = step;
     return step;
   }
 
-  async return(): Promise<IteratorResult<Value>> {
-    this.cursor.close();
-    await this.cursor.settled();
+  async return(): Promise<IteratorResult<never>> {
+    this.#cursor.close();
+    await this.#cursor.settled();
     return { done: true, value: undefined };
+  }
+
+  async #step<Value>(before: Promise<unknown> | undefined, take: () => Value): Promise<IteratorResult<Value>> {
+    const cursor = this.#cursor;
+    try {
+      // How the one before ended is for whoever asked for it.
+      if (before !== undefined) await before.catch(() => undefined);
+      const now = performance.now();
+      this.#turnEnds ??= now + TURN;
+      if (now > this.#turnEnds) {
+        await setImmediate();
+        this.#turnEnds = performance.now() + TURN;
+      }
+      if (cursor.index < cursor.lines.length || (await cursor.fill())) return { done: false, value: take() };
+      return { done: true, value: undefined };
+    } finally {
+      this.pending--;
+    }
+  }
+}
+
+class AsyncLineIterator<T extends string | Buffer> implements AsyncIterableIterator<T> {
+  readonly #cursor: LineCursor<T>;
+  readonly #steps: AsyncSteps<T>;
+  readonly #take = (): T => this.#cursor.lines[this.#cursor.index++]!;
+
+  constructor(cursor: LineCursor<T>) {
+    this.#cursor = cursor;
+    this.#steps = new AsyncSteps(cursor);
+  }
+
+  next(): Promise<IteratorResult<T>> {
+    const cursor = this.#cursor;
+    const { index } = cursor;
+    if (index < cursor.lines.length && index % STEPS !== 0 && this.#steps.pending === 0) {
+      cursor.index = index + 1;
+      return Promise.resolve({ done: false, value: cursor.lines[index]! });
+    }
+    return this.#steps.next(this.#take);
+  }
+
+  return(): Promise<IteratorResult<T>> {
+    return this.#steps.return();
   }
 
   [Symbol.asyncIterator](): this {
     return this;
   }
-
-  async #step(before: Promise<unknown> | undefined): Promise<IteratorResult<Value>> {
-    const { cursor } = this;
-    try {
-      // How it ended is for whoever asked for it.
-      await before?.catch(() => undefined);
-      await this.#letOthersRun();
-      if (cursor.index < cursor.lines.length || (await cursor.fill())) return { done: false, value: this.take() };
-      return { done: true, value: undefined };
-    } finally {
-      this.#pending--;
-    }
-  }
-
-  async #letOthersRun(): Promise<void> {
-    const now = performance.now();
-    if (this.#turnEnds === 0) this.#turnEnds = now + TURN;
-    else if (now > this.#turnEnds) {
-      await setImmediate();
-      this.#turnEnds = performance.now() + TURN;
-    }
-  }
 }
 
-class AsyncLineIterator<T extends string | Buffer> extends AsyncSteps<T, T> {
-  protected override take(): T {
-    return this.cursor.lines[this.cursor.index++]!;
-  }
-}
+class AsyncBatchIterator<T extends string | Buffer> implements AsyncIterableIterator<T[]> {
+  readonly #steps: AsyncSteps<T>;
+  readonly #take: () => T[];
 
-class AsyncBatchIterator<T extends string | Buffer> extends AsyncSteps<T, T[]> {
-  protected override take(): T[] {
-    return this.cursor.takeBatch();
+  constructor(cursor: LineCursor<T>) {
+    this.#steps = new AsyncSteps(cursor);
+    this.#take = () => cursor.takeBatch();
+  }
+
+  next(): Promise<IteratorResult<T[]>> {
+    return this.#steps.next(this.#take);
+  }
+
+  return(): Promise<IteratorResult<T[]>> {
+    return this.#steps.return();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 }

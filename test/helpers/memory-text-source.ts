@@ -64,7 +64,7 @@ export class MemoryTextSource implements ByteSource {
   }
 
   borrow<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T {
-    const lent = this.#window(position, length).slice();
+    const lent = Uint8Array.from(this.#window(position, length));
     this.reads.push({ position, length: lent.length });
     const result = use(lent);
     lent.fill(0xee);
@@ -91,6 +91,6 @@ export class MemoryTextSource implements ByteSource {
 
   #window(position: number, length: number): Uint8Array {
     const border = (Math.floor(position / this.#windowSize) + 1) * this.#windowSize;
-    return this.bytes.subarray(position, Math.min(position + length, Number.isNaN(border) ? Infinity : border));
+    return this.bytes.subarray(position, Math.min(position + length, border));
   }
 }

@@ -26,7 +26,7 @@ const piece = fc.oneof(
 );
 const marks = fc.constantFrom('', '', '', 'efbbbf', 'fffe', 'efbb').map((hex) => Buffer.from(hex, 'hex'));
 const text = fc
-  .record({ mark: marks, pieces: fc.array(piece, { maxLength: 40 }), wide: fc.boolean() })
+  .record({ mark: marks, pieces: fc.array(piece, { maxLength: 40, size: 'max' }), wide: fc.boolean() })
   .map(({ mark, pieces, wide }) =>
     Buffer.concat([
       mark,
