@@ -1,7 +1,8 @@
 /** What a line is in bytes, and how its bytes become a value: encoding, delimiter and length limit. */
 import { isAscii } from 'node:buffer';
 import { toUSVString } from 'node:util';
-import { invalidArgType, invalidArgValue, outOfRange } from '../errors.js';
+import { invalidArgType, invalidArgValue } from '../errors.js';
+import { toCount } from '../ranges.js';
 
 export type LineEncoding = 'utf8' | 'utf-8' | 'latin1' | 'utf16le' | 'buffer';
 
@@ -202,9 +203,7 @@ export class LineFormat {
   #encoded(delimiter: unknown): Buffer {
     const name = 'options.delimiter';
     if (typeof delimiter === 'number') {
-      const max = this.unit === 2 ? 0xffff : 0xff;
-      if (!Number.isInteger(delimiter) || delimiter < 0 || delimiter > max)
-        throw outOfRange(name, `an integer >= 0 && <= ${max}`, delimiter);
+      toCount(delimiter, name, 0, this.unit === 2 ? 0xffff : 0xff);
       return Buffer.from(this.unit === 2 ? [delimiter & 0xff, delimiter >> 8] : [delimiter]);
     }
     if (typeof delimiter !== 'string' && !(delimiter instanceof Uint8Array))

@@ -1,6 +1,7 @@
 /** What `lines()` takes, and its validation. */
 import { constants } from 'node:buffer';
-import { invalidArgType, invalidArgValue, outOfRange } from '../errors.js';
+import { invalidArgType, invalidArgValue } from '../errors.js';
+import { type Position, toCount, toRange } from '../ranges.js';
 import { LineFormat, type LineEncoding } from './line-format.js';
 
 /** The encodings whose lines are strings. */
@@ -9,9 +10,9 @@ export type TextEncoding = Exclude<LineEncoding, 'buffer'>;
 /** Options of {@link Lines}; the encoding belongs to the type of the lines. */
 export interface LinesOptions<T extends string | Buffer = string> {
   /** Byte offset of the first line's first byte. Default 0. */
-  start?: number | bigint | undefined;
+  start?: Position | undefined;
   /** Byte offset that the range ends before. Default: the end of the file, wherever it is when it is reached. */
-  end?: number | bigint | undefined;
+  end?: Position | undefined;
   /**
    * How bytes become lines. Default `'utf8'`: invalid bytes become U+FFFD exactly as `new TextDecoder('utf-8')` makes
    * them (WHATWG Encoding Standard, section 8.1.1). `'latin1'` is ISO-8859-1: every byte one character.
@@ -43,8 +44,8 @@ export interface LinesOptions<T extends string | Buffer = string> {
   /**
    * Gives every line memory of its own. Default false: V8's strings of 13 characters and more are then slices that
    * keep the block of (by default) 64 KiB that they were cut from in memory, and Buffers share such a block's
-   * ArrayBuffer, so keeping one line of each block would keep all the text. Slower by a half or so; who keeps only a
-   * few lines of many may rather copy those: `(' ' + line).slice(1)`.
+   * ArrayBuffer, so keeping one line of each block keeps all the text. Takes about three times as long; who keeps only
+   * a few lines of many may rather copy those: `(' ' + line).slice(1)`.
    */
   copy?: boolean | undefined;
 }
@@ -64,29 +65,16 @@ export function resolveOptions(options: LinesOptions<string | Buffer>): Resolved
   if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', options);
   const { delimiter, encoding = 'utf8', maxLineLength = constants.MAX_STRING_LENGTH, overflow = 'error' } = options;
   const { copy = false, reverse = false, signal } = options;
-  const start = options.start === undefined ? 0 : toPosition('options.start', options.start);
-  const end = options.end === undefined ? Infinity : toPosition('options.end', options.end);
-  if (start > end) throw outOfRange('options.start', `<= "options.end" (here: ${end})`, options.start);
+  const { start, end } = toRange(options.start, options.end, Infinity);
   if (signal !== undefined && typeof signal?.addEventListener !== 'function')
     throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
   for (const [name, value] of Object.entries({ copy, reverse }))
     if (typeof value !== 'boolean') throw invalidArgType(`options.${name}`, 'of type boolean', value);
-  if (typeof maxLineLength !== 'number') throw invalidArgType('options.maxLineLength', 'of type number', maxLineLength);
-  if (!Number.isInteger(maxLineLength) || maxLineLength < 1 || maxLineLength > constants.MAX_STRING_LENGTH)
-    throw outOfRange('options.maxLineLength', `an integer >= 1 && <= ${constants.MAX_STRING_LENGTH}`, maxLineLength);
+  toCount(maxLineLength, 'options.maxLineLength', 1, constants.MAX_STRING_LENGTH);
   if (overflow !== 'error' && overflow !== 'truncate') throw invalidArgValue('options.overflow', overflow);
 
   const format = new LineFormat({ encoding, delimiter, copy, maxLineLength, truncates: overflow === 'truncate' });
   if (reverse && format.overlapsItself)
     throw invalidArgValue('options.delimiter', delimiter, 'overlaps itself, which has no meaning in reverse');
   return { start, end, reverse, signal, format };
-}
-
-function toPosition(name: string, value: unknown): number {
-  if (typeof value !== 'number' && typeof value !== 'bigint')
-    throw invalidArgType(name, 'of type number or bigint', value);
-  const position = Number(value);
-  if (!Number.isSafeInteger(position) || position < 0)
-    throw outOfRange(name, `an integer >= 0 && <= ${Number.MAX_SAFE_INTEGER}`, value);
-  return position;
 }

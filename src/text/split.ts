@@ -1,6 +1,6 @@
 /** Cuts a file into ranges of whole records, for workers that each take one. */
 import type { ByteSource } from '../byte-source.js';
-import { invalidArgType, outOfRange } from '../errors.js';
+import { toCount } from '../ranges.js';
 
 /** A range of bytes `[start, end)` of a file. */
 export interface ByteRange {
@@ -22,13 +22,8 @@ const STEP = 64 * 1024;
  * Throws `ERR_INVALID_ARG_TYPE` and `ERR_OUT_OF_RANGE`.
  */
 export function split(source: ByteSource, parts: number, delimiter = 0x0a): ByteRange[] {
-  for (const [name, value] of Object.entries({ parts, delimiter }))
-    if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
-  if (!Number.isSafeInteger(parts) || parts < 1)
-    throw outOfRange('parts', `an integer >= 1 && <= ${Number.MAX_SAFE_INTEGER}`, parts);
-  if (!Number.isInteger(delimiter) || delimiter < 0 || delimiter > 0xff)
-    throw outOfRange('delimiter', 'an integer >= 0 && <= 255', delimiter);
-
+  toCount(parts, 'parts', 1);
+  toCount(delimiter, 'delimiter', 0, 0xff);
   const size = source.refreshSync();
   const ranges: ByteRange[] = [];
   for (let start = 0; start < size;) {
