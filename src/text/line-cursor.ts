@@ -41,7 +41,7 @@ export class LineCursor<T extends string | Buffer> {
     if (this.#reading !== undefined) throw invalidState('an asynchronous step over these lines is under way');
     try {
       for (let request = this.#next(); request !== undefined; request = this.#next())
-        if (this.#accept(this.#source.readIntoSync(request.target, request.position))) return true;
+        if (this.#accept(this.#copy(request))) return true;
       this.close();
       return false;
     } catch (error) {
@@ -122,6 +122,14 @@ export class LineCursor<T extends string | Buffer> {
 
   #reverseEnd(size: number): number {
     return Math.max(this.#options.start, Math.min(this.#options.end, size));
+  }
+
+  /** Copies from the window: less than a system call, and the file may change before the block is decoded. */
+  #copy({ target, position }: BlockRequest): number {
+    return this.#source.borrow(position, target.length, (bytes) => {
+      target.set(bytes);
+      return bytes.length;
+    });
   }
 
   #accept(bytes: number): boolean {

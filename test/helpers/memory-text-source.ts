@@ -64,6 +64,7 @@ export class MemoryTextSource implements ByteSource {
   }
 
   borrow<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T {
+    this.#beforeRead(this.reads.length);
     const lent = Uint8Array.from(this.#window(position, length));
     this.reads.push({ position, length: lent.length });
     const result = use(lent);
