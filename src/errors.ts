@@ -10,7 +10,8 @@ export type MappedFileErrorCode =
   | 'ERR_MAPPED_FILE_READ_ONLY'
   | 'ERR_MAPPED_FILE_NOT_MAPPABLE'
   | 'ERR_MAPPED_FILE_BUDGET'
-  | 'ERR_MAPPED_FILE_NOT_SEEKABLE';
+  | 'ERR_MAPPED_FILE_NOT_SEEKABLE'
+  | 'ERR_MAPPED_FILE_LINE_TOO_LONG';
 
 /** What a {@link MappedFileError} tells beside its message. */
 export interface MappedFileErrorDetails {
