@@ -31,6 +31,9 @@ import {
 } from './streams/node.js';
 import { createReadable, type ReadableOptions } from './streams/readable.js';
 import { createWritable, type WritableChunk, type WritableOptions } from './streams/writable.js';
+import { Lines } from './text/lines.js';
+import type { LinesOptions } from './text/options.js';
+import { split } from './text/split.js';
 import { MappedView } from './views/mapped-view.js';
 import { type FileStats, WindowCache } from './window-cache.js';
 import { WindowPool } from './window-pool.js';
@@ -506,6 +509,28 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   #hooks(): FileHooks {
     return { close: () => this.close(), fd: this.fd };
+  }
+
+  // --- text ------------------------------------------------------------------------------------------------------
+
+  /**
+   * The file's lines, or those of `[start, end)`, as an iterable and an async iterable; in arrays by `.batches()`.
+   * `encoding: 'buffer'` gives their bytes, `reverse: true` the last line first.
+   */
+  lines(options?: LinesOptions): Lines;
+  lines(options: LinesOptions<Buffer>): Lines<Buffer>;
+  lines(options: LinesOptions | LinesOptions<Buffer> = {}): Lines | Lines<Buffer> {
+    this.#cache.enter();
+    return new Lines(this.#cache, options as LinesOptions);
+  }
+
+  /**
+   * Cuts the file into at most `parts` ranges, each ending after a `delimiter` (a byte; default the newline), so that
+   * several threads can each take one. Looks at a few blocks only.
+   */
+  split(parts: number, delimiter?: number): Array<{ start: number; end: number }> {
+    this.#cache.enter();
+    return split(this.#cache, parts, delimiter);
   }
 
   // --- durability and size ---------------------------------------------------------------------------------------

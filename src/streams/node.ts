@@ -7,7 +7,7 @@ import { ReadCursor } from './cursor.js';
 import { GatheringWriter } from './gather.js';
 import { Hold } from './hold.js';
 import { checkBoolean, checkOptions, checkSignal } from './options.js';
-import { nextTurn, turnIsSpent } from './turn.js';
+import { nextTurn, turnIsSpent } from '../turn.js';
 import { defaultStart } from './writable.js';
 
 /** What `createReadStream` and `createWriteStream` both take. */

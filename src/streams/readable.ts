@@ -7,7 +7,7 @@ import { webStreams, type StreamClasses } from './classes.js';
 import { ReadCursor } from './cursor.js';
 import { Hold } from './hold.js';
 import { checkOptions, checkSignal } from './options.js';
-import { nextTurn, turnIsSpent } from './turn.js';
+import { nextTurn, turnIsSpent } from '../turn.js';
 
 /** Options of `readable()`. */
 export interface ReadableOptions {

@@ -6,6 +6,9 @@ import type { BlockRequest, LineScanner } from './line-scanner.js';
 import type { ResolvedOptions } from './options.js';
 import { ReverseScanner } from './reverse-scanner.js';
 
+/** Synchronous steps let go of what they have passed whenever it is so many bytes: the resident set stays bounded. */
+const RELEASE_EVERY = 16 * 1024 * 1024;
+
 export class LineCursor<T extends string | Buffer> {
   /** The batch at hand, and how many of its lines have been given. Iterators read and count for themselves. */
   lines: readonly T[] = [];
@@ -20,6 +23,8 @@ export class LineCursor<T extends string | Buffer> {
   #closedAt = 0;
   /** Why the pass was ended from outside, until somebody has been told. */
   #failure: { reason: unknown } | undefined;
+  /** Up to where pages that were passed have been released. */
+  #heldFrom: number | undefined;
   /** The read under way, and how to stop waiting for it. */
   #reading: Promise<unknown> | undefined;
   #interrupt: (() => void) | undefined;
@@ -126,6 +131,11 @@ export class LineCursor<T extends string | Buffer> {
 
   /** Copies from the window: less than a system call, and the file may change before the block is decoded. */
   #copy({ target, position }: BlockRequest): number {
+    this.#heldFrom ??= position;
+    if (Math.abs(position - this.#heldFrom) >= RELEASE_EVERY) {
+      this.#source.release(Math.min(position, this.#heldFrom), Math.max(position, this.#heldFrom));
+      this.#heldFrom = position;
+    }
     return this.#source.borrow(position, target.length, (bytes) => {
       target.set(bytes);
       return bytes.length;

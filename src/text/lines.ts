@@ -1,14 +1,11 @@
 /** Lines of a file as an iterable and an async iterable. */
-import { setImmediate } from 'node:timers/promises';
 import type { ByteSource } from '../byte-source.js';
+import { nextTurn, turnIsSpent } from '../turn.js';
 import { LineCursor } from './line-cursor.js';
 import { resolveOptions, type LinesOptions } from './options.js';
 
 /** Bytes read at a time: V8 cuts lines out of larger strings more slowly, since those no longer fit its young space. */
 const BLOCK_SIZE = 64 * 1024;
-
-/** Asynchronous iteration over bytes in memory lets timers run after so many milliseconds. */
-const TURN = 10;
 
 /** Lines between two looks at the clock. */
 const STEPS = 64;
@@ -129,8 +126,6 @@ class AsyncSteps<T extends string | Buffer> {
   pending = 0;
   readonly #cursor: LineCursor<T>;
   #last: Promise<unknown> | undefined;
-  /** When to let others run, on the clock of `performance.now()`. */
-  #turnEnds: number | undefined;
 
   constructor(cursor: LineCursor<T>) {
     this.#cursor = cursor;
@@ -155,12 +150,7 @@ class AsyncSteps<T extends string | Buffer> {
     try {
       // How the one before ended is for whoever asked for it.
       if (before !== undefined) await before.catch(() => undefined);
-      const now = performance.now();
-      this.#turnEnds ??= now + TURN;
-      if (now > this.#turnEnds) {
-        await setImmediate();
-        this.#turnEnds = performance.now() + TURN;
-      }
+      if (turnIsSpent()) await nextTurn();
       if (cursor.index < cursor.lines.length || (await cursor.fill())) return { done: false, value: take() };
       return { done: true, value: undefined };
     } finally {
