@@ -8,6 +8,7 @@ export type { ReadableOptions } from './streams/readable.js';
 export type { WritableChunk, WritableOptions } from './streams/writable.js';
 export type { Lines } from './text/lines.js';
 export type { LinesOptions } from './text/options.js';
+export type { Needle } from './text/search.js';
 export { MappedView, type TypedArrayConstructor } from './views/mapped-view.js';
 export type { FileStats } from './window-cache.js';
 export { type PoolStats, WindowPool, type WindowPoolOptions } from './window-pool.js';

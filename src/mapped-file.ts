@@ -33,6 +33,7 @@ import { createReadable, type ReadableOptions } from './streams/readable.js';
 import { createWritable, type WritableChunk, type WritableOptions } from './streams/writable.js';
 import { Lines } from './text/lines.js';
 import type { LinesOptions } from './text/options.js';
+import { type Needle, searchBackward, searchForward } from './text/search.js';
 import { split } from './text/split.js';
 import { MappedView } from './views/mapped-view.js';
 import { type FileStats, WindowCache } from './window-cache.js';
@@ -512,6 +513,26 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   }
 
   // --- text ------------------------------------------------------------------------------------------------------
+
+  /**
+   * Position of the first place, from `from` (default 0) on, where `needle` stands: a byte (0 … 255), a string (as
+   * UTF-8) or bytes; -1 when there is none. An empty needle is found at once, at `from`. May block.
+   */
+  indexOf(needle: Needle, from?: Position): number {
+    this.#cache.enter();
+    return searchForward(this.#cache, needle, from);
+  }
+
+  /** Position of the last place, not after `from` (default: the end), where `needle` begins; see {@link indexOf}. */
+  lastIndexOf(needle: Needle, from?: Position): number {
+    this.#cache.enter();
+    return searchBackward(this.#cache, needle, from);
+  }
+
+  /** Whether `needle` stands anywhere from `from` on; see {@link indexOf}. */
+  includes(needle: Needle, from?: Position): boolean {
+    return this.indexOf(needle, from) !== -1;
+  }
 
   /**
    * The file's lines, or those of `[start, end)`, as an iterable and an async iterable; in arrays by `.batches()`.

@@ -40,6 +40,8 @@ export interface Native {
   firstFault(id: number): number;
   protectMapping(id: number, writable: boolean): number;
   adviseMapping(id: number, offset: number, length: number, advice: number): number;
+  /** Where `needle` stands in `[offset, offset + length)` of `bytes`, counted from `offset`; -1 when it does not. */
+  find(bytes: Uint8Array, offset: number, length: number, needle: Uint8Array, last: boolean): number;
   /** Ranges of address space that the whole process holds. */
   mappingCount(): number;
 

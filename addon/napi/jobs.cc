@@ -146,8 +146,8 @@ std::vector<DirtyRange> DirtyRangesOf(const std::vector<std::shared_ptr<Lease>>&
   return ranges;
 }
 
-// The mappings' dirty pages, then the file. Nothing is left out after an error, and the first error is the one that
-// is told, because the system tells each only once.
+// The mappings' dirty pages, then the file. Nothing is left out after an error, and the first error is the
+// one that is told, because the system tells each only once.
 int FlushAll(int fd, const std::vector<DirtyRange>& ranges) {
   int first = 0;
   for (const DirtyRange& range : ranges) {
