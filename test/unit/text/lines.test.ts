@@ -155,6 +155,26 @@ describe('Lines: place', () => {
     assert.equal(lines.position, 56);
   });
 
+  it('does not mind what becomes of a batch that it gave', () => {
+    for (const reverse of [false, true])
+      for (const change of [
+        (b: string[]) => b.splice(0),
+        (b: string[]) => b.push('more'),
+        (b: string[]) => b.reverse(),
+      ]) {
+        const lines = new Lines(text(numbered(50)), { reverse }, 64);
+        const seen: string[] = [];
+        for (const batch of lines.batches()) {
+          seen.push(...batch);
+          const { position } = lines;
+          change(batch);
+          assert.equal(lines.position, position);
+        }
+        const expected = numbered(50).trimEnd().split('\n');
+        assert.deepEqual(seen, reverse ? expected.reverse() : expected);
+      }
+  });
+
   it('reads only the last blocks for the last lines', () => {
     const source = text(numbered(100_000));
     const last: string[] = [];
