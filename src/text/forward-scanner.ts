@@ -22,7 +22,7 @@ export class ForwardScanner extends LineScanner {
   }
 
   override next(): BlockRequest | undefined {
-    if (this.lines.length > 0) {
+    if (this.count > 0) {
       // What follows the last whole line is read again: less than a line, and no bytes have to be kept in step.
       this.#position = this.base + this.to;
       this.setBatch([], 0, 0);

@@ -77,6 +77,8 @@ export class LineCursor<T extends string | Buffer> {
   takeBatch(): T[] {
     const batch = this.index === 0 ? (this.lines as T[]) : this.lines.slice(this.index);
     this.index = this.lines.length;
+    // The array is the consumer's now.
+    this.lines = [];
     return batch;
   }
 

@@ -24,6 +24,8 @@ export abstract class LineScanner {
   protected block: Buffer;
   /** Byte offset of `block[0]` in the file. */
   protected base: number;
+  /** Lines in the batch. The array is handed out, so its length says nothing. */
+  protected count = 0;
   /** Offsets in the block of the batch's first line and of the end of its last one, in the file's order. */
   protected from = 0;
   protected to = 0;
@@ -52,13 +54,14 @@ export abstract class LineScanner {
   /** Offset in the block of the end of the batch's first `count` lines, in the file's order. */
   protected lineEnd(count: number): number {
     if (count === 0) return this.from;
-    if (count === this.lines.length) return this.to;
+    if (count === this.count) return this.to;
     this.#ends ??= this.format.lineEnds(this.block, this.from, this.to);
     return this.#ends[count - 1]!;
   }
 
   protected setBatch(lines: Array<string | Buffer>, from: number, to: number, ends?: number[]): true {
     this.lines = lines;
+    this.count = lines.length;
     this.from = from;
     this.to = to;
     this.#ends = ends;

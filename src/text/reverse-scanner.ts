@@ -59,8 +59,8 @@ export class ReverseScanner extends LineScanner {
 
   override positionAfter(count: number): number {
     if (count === 0) return this.#position;
-    if (count === this.lines.length) return this.#next;
-    return this.base + this.lineEnd(this.lines.length - count);
+    if (count === this.count) return this.#next;
+    return this.base + this.lineEnd(this.count - count);
   }
 
   /** Makes a batch of the lines from `from` to the end of the block, as far from the end as none of them is too long. */

@@ -73,6 +73,52 @@ describe('Lines: what a line is', () => {
   });
 });
 
+describe('Lines: borders of blocks', () => {
+  // Every length of the record before moves each delimiter over every border.
+  const lengths = Array.from({ length: 50 }, (_, i) => i);
+  const blocks = [4, 5, 7, 8, 16];
+  for (const delimiter of ['ab', '<end>', '€', '\r\n'])
+    for (const encoding of delimiter === '€' ? (['utf8'] as const) : (['utf8', 'utf16le'] as const))
+      it(`a delimiter ${JSON.stringify(delimiter)} of ${encoding} is found wherever it lies`, () => {
+        for (const blockSize of blocks)
+          for (const length of lengths) {
+            const records = ['x'.repeat(length), '', 'y'.repeat(60), 'z'.repeat(length)].map((r) => r + delimiter);
+            const source = new MemoryTextSource(Buffer.from(records.join(''), encoding));
+            for (const limit of [undefined, 6, 20])
+              for (const reverse of [false, true]) {
+                const options = { encoding, delimiter, reverse, maxLineLength: limit, overflow: 'truncate' } as const;
+                const characters = limit === undefined ? undefined : limit / (encoding === 'utf16le' ? 2 : 1);
+                const expected = records.map((r) => r.slice(0, -delimiter.length).slice(0, characters));
+                const lines = new Lines(source, options, blockSize);
+                assert.deepEqual(
+                  [...lines],
+                  reverse ? expected.reverse() : expected,
+                  `${blockSize} ${length} ${limit}`,
+                );
+                assert.equal(lines.position, reverse ? 0 : source.size);
+              }
+          }
+      });
+
+  it('a delimiter is not found in the byte-order mark', () => {
+    for (const blockSize of blocks)
+      for (const length of lengths)
+        for (const reverse of [false, true])
+          for (const maxLineLength of [undefined, 3]) {
+            const bytes = Buffer.concat([Buffer.from('\ufeff' + 'x'.repeat(length)), Buffer.from([0xbb, 0x79])]);
+            const options = { delimiter: 0xbb, reverse, maxLineLength, overflow: 'truncate' } as const;
+            const expected = ['x'.repeat(Math.min(length, maxLineLength ?? Infinity)), 'y'];
+            const lines = [...new Lines(new MemoryTextSource(bytes), options, blockSize)];
+            assert.deepEqual(lines, reverse ? expected.reverse() : expected);
+          }
+  });
+
+  it('a delimiter U+FFFD is not what could not be decoded', () => {
+    const source = new MemoryTextSource(Buffer.from('a\ud800b\ufffdc', 'utf16le'));
+    assert.deepEqual([...new Lines(source, { encoding: 'utf16le', delimiter: '\ufffd' })], ['a\ufffdb', 'c']);
+  });
+});
+
 describe('Lines: place', () => {
   it('one object is one pass, whatever iterates it', async () => {
     const lines = new Lines(text(numbered(6)));
@@ -107,6 +153,26 @@ describe('Lines: place', () => {
     const lines = new Lines(source, { reverse: true });
     for (const line of lines) if (line === 'line 8') break;
     assert.equal(lines.position, 56);
+  });
+
+  it('does not mind what becomes of a batch that it gave', () => {
+    for (const reverse of [false, true])
+      for (const change of [
+        (b: string[]) => b.splice(0),
+        (b: string[]) => b.push('more'),
+        (b: string[]) => b.reverse(),
+      ]) {
+        const lines = new Lines(text(numbered(50)), { reverse }, 64);
+        const seen: string[] = [];
+        for (const batch of lines.batches()) {
+          seen.push(...batch);
+          const { position } = lines;
+          change(batch);
+          assert.equal(lines.position, position);
+        }
+        const expected = numbered(50).trimEnd().split('\n');
+        assert.deepEqual(seen, reverse ? expected.reverse() : expected);
+      }
   });
 
   it('reads only the last blocks for the last lines', () => {
