@@ -20,7 +20,7 @@ export type FormatName = (typeof FORMATS)[number];
 export const LEVELS = ['fatal', 'error', 'warning', 'notice', 'info', 'debug', 'trace'] as const;
 export type LevelName = (typeof LEVELS)[number];
 
-/** Lines are cut to this many bytes before they are looked at, so that no line can fill the memory. */
+/** Lines are cut to this many bytes, so that none can fill the memory. */
 export const MAX_LINE = 1 << 20;
 
 /**

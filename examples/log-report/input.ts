@@ -5,7 +5,10 @@ import type { Readable } from 'node:stream';
 
 import { MAX_LINE } from './entry.js';
 
-/** Lines of a file in batches. Characters are bytes (latin1), and a carriage return stays on its line. */
+/**
+ * Lines of a file in batches. Characters are bytes (latin1), a carriage return stays on its line, and a line longer
+ * than {@link MAX_LINE} is cut there.
+ */
 export interface Input {
   /** Size in bytes; `undefined` for a pipe. */
   readonly size: number | undefined;
@@ -43,11 +46,8 @@ class PipeInput implements Input {
     for await (const block of this.#stream as AsyncIterable<Buffer>) {
       this.#position += block.length;
       const lines = block.toString('latin1').split('\n');
-      // The start of a line is kept to what is looked at; that it was longer shows by one character more.
-      if (rest.length <= MAX_LINE) lines[0] = rest + lines[0]!;
-      else lines[0] = rest;
+      lines[0] = (rest + lines[0]!).slice(0, MAX_LINE);
       rest = lines.pop()!;
-      if (rest.length > MAX_LINE + 1) rest = rest.slice(0, MAX_LINE + 1);
       yield lines;
     }
     if (rest !== '') yield [rest];

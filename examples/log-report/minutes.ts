@@ -35,7 +35,7 @@ let lastKey = -1;
 /** A number since the epoch, in seconds, milliseconds, microseconds or nanoseconds (told by its size), in UTC. */
 export function epochMinute(time: number): number {
   let milliseconds = time;
-  if (!(time > 0)) return -1;
+  if (!(time > 0 && time < 1e20)) return -1;
   if (time < 1e11) milliseconds = time * 1e3;
   else if (time >= 1e17) milliseconds = time / 1e6;
   else if (time >= 1e14) milliseconds = time / 1e3;

@@ -1,6 +1,6 @@
 /** The report: what is counted, for one file or for several together. */
 import { MinuteCounter, Slowest } from './bounded.js';
-import { ENTRY, FORMATS, LEVELS, MAX_LINE, NOT_MINE, clearEntry, emptyEntry, type Entry } from './entry.js';
+import { ENTRY, FORMATS, LEVELS, NOT_MINE, clearEntry, emptyEntry, type Entry } from './entry.js';
 import { Recogniser } from './formats.js';
 import { hasYear } from './minutes.js';
 
@@ -83,8 +83,7 @@ export class Counter {
     return this.tally;
   }
 
-  #line(whole: string): void {
-    const line = whole.length > MAX_LINE ? whole.slice(0, MAX_LINE) : whole;
+  #line(line: string): void {
     const { tally } = this;
     const entry = clearEntry(this.#entry);
     const outcome = this.#recogniser.parse(line, entry);
@@ -108,7 +107,7 @@ function looksLikeLog(lines: readonly string[], samples: number): boolean {
   const step = Math.max(1, lines.length / samples);
   for (let i = 0; i < lines.length; i += step) {
     const line = lines[Math.floor(i)]!;
-    if (recogniser.parse(line.slice(0, MAX_LINE), clearEntry(entry)) !== NOT_MINE) return true;
+    if (recogniser.parse(line, clearEntry(entry)) !== NOT_MINE) return true;
   }
   return false;
 }
