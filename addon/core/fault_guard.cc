@@ -1,0 +1,134 @@
+#include "core/fault_guard.h"
+
+#include <mutex>
+#include <new>
+
+#if !defined(_WIN32)
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#endif
+
+namespace sliding_mmap {
+namespace {
+
+struct Block {
+  static constexpr size_t kSlots = 256;
+  FaultGuard::Slot slots[kSlots];
+  std::atomic<Block*> next{nullptr};
+};
+
+std::mutex registry_lock;
+Block first_block;
+std::atomic<int32_t> fault_counter{0};
+
+static_assert(std::atomic<int32_t>::is_always_lock_free && std::atomic<uintptr_t>::is_always_lock_free,
+              "the signal handler may only use lock-free atomics");
+
+// Async-signal-safe: atomics and one mmap.
+bool Absorb(uintptr_t address) {
+  for (Block* block = &first_block; block != nullptr; block = block->next.load(std::memory_order_acquire)) {
+    for (FaultGuard::Slot& slot : block->slots) {
+      const uintptr_t start = slot.start.load(std::memory_order_acquire);
+      if (start == 0 || address < start) continue;
+      const size_t length = slot.length.load(std::memory_order_relaxed);
+      if (address - start >= length) continue;
+      const uintptr_t page = address & ~(static_cast<uintptr_t>(os::PageSize()) - 1);
+      const os::Access access =
+          slot.writable.load(std::memory_order_relaxed) ? os::Access::kReadWrite : os::Access::kRead;
+      // A page of its own splits the mapping in three; at the system's limit on mappings, give up the whole
+      // range instead: its owner finds the count and maps it anew.
+      if (os::MapZeros(reinterpret_cast<void*>(page), os::PageSize(), access) != 0 &&
+          os::MapZeros(reinterpret_cast<void*>(start), length, access) != 0) {
+        return false;
+      }
+      if (slot.faults.fetch_add(1, std::memory_order_acq_rel) == 0) {
+        slot.first.store(address - start, std::memory_order_relaxed);
+      }
+      fault_counter.fetch_add(1, std::memory_order_acq_rel);
+      return true;
+    }
+  }
+  return false;
+}
+
+#if !defined(_WIN32)
+
+struct sigaction previous;
+
+void OnBusError(int signal, siginfo_t* info, void* context) {
+  const int saved = errno;
+  // si_code <= 0 was sent by a process, not raised by the hardware (sigaction(2)).
+  const bool absorbed = info->si_code > 0 && Absorb(reinterpret_cast<uintptr_t>(info->si_addr));
+  errno = saved;
+  if (absorbed) return;
+
+  // Not ours: as if this handler had never been there.
+  if (previous.sa_flags & SA_SIGINFO) {
+    previous.sa_sigaction(signal, info, context);
+  } else if (previous.sa_handler == SIG_IGN && info->si_code <= 0) {
+    return;
+  } else if (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN) {
+    struct sigaction standard;
+    memset(&standard, 0, sizeof standard);
+    standard.sa_handler = SIG_DFL;
+    sigaction(SIGBUS, &standard, nullptr);
+    // A hardware fault comes again by itself when the instruction is repeated; a sent signal does not.
+    if (info->si_code <= 0) raise(SIGBUS);
+  } else {
+    previous.sa_handler(signal);
+  }
+}
+
+int InstallHandler() {
+  os::PageSize();  // before the handler could be the first to ask
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_sigaction = OnBusError;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  if (sigaction(SIGBUS, nullptr, &previous) != 0) return errno;
+  return sigaction(SIGBUS, &action, nullptr) == 0 ? 0 : errno;
+}
+
+#endif
+
+}  // namespace
+
+int FaultGuard::Install() {
+  static const int result = InstallHandler();
+  return result;
+}
+
+FaultGuard::Slot* FaultGuard::Guard(void* start, size_t length) {
+  const std::lock_guard<std::mutex> hold(registry_lock);
+  Block* block = &first_block;
+  for (;;) {
+    for (Slot& slot : block->slots) {
+      if (slot.taken) continue;
+      slot.taken = true;
+      slot.writable.store(false, std::memory_order_relaxed);
+      slot.faults.store(0, std::memory_order_relaxed);
+      slot.length.store(length, std::memory_order_relaxed);
+      slot.start.store(reinterpret_cast<uintptr_t>(start), std::memory_order_release);
+      return &slot;
+    }
+    Block* next = block->next.load(std::memory_order_relaxed);
+    if (next == nullptr) {
+      next = new (std::nothrow) Block;
+      if (next == nullptr) return nullptr;
+      block->next.store(next, std::memory_order_release);
+    }
+    block = next;
+  }
+}
+
+void FaultGuard::Unguard(Slot* slot) {
+  const std::lock_guard<std::mutex> hold(registry_lock);
+  slot->start.store(0, std::memory_order_release);
+  slot->taken = false;
+}
+
+std::atomic<int32_t>* FaultGuard::Counter() { return &fault_counter; }
+
+}  // namespace sliding_mmap

@@ -1,0 +1,43 @@
+// Turns the signal that the system raises for a lost page of a mapped file (SIGBUS on POSIX) into a count
+// that the reader looks at afterwards.
+//
+// A guarded range is one that a Mapping owns. When a thread touches a page of it that the file no longer has
+// (it shrank), that the device cannot give, or that a full disk cannot hold, the handler puts zeros under the
+// page, counts, and lets the instruction run again. Faults anywhere else go to whoever had the signal before.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/os.h"
+
+namespace sliding_mmap {
+
+class FaultGuard {
+ public:
+  // One range. Slots are never freed, only reused, so that the handler may walk them without a lock. The
+  // owner of the range writes it; the handler only counts.
+  struct Slot {
+    std::atomic<uintptr_t> start{0};
+    std::atomic<size_t> length{0};
+    std::atomic<bool> writable{false};
+    // Faults since the owner last set it to 0, and the byte offset in the range of the first of them.
+    std::atomic<uint32_t> faults{0};
+    std::atomic<size_t> first{0};
+    bool taken = false;  // under the registry's lock
+  };
+
+  // Puts the handler in place: once per process, whatever the number of threads. Returns 0 or an errno.
+  static int Install();
+
+  // Null when out of memory.
+  static Slot* Guard(void* start, size_t length);
+  static void Unguard(Slot* slot);
+
+  // Faults in all guarded ranges of the process. It only grows (and wraps); JavaScript sees it through a
+  // shared array and compares it before and after it touched mapped memory.
+  static std::atomic<int32_t>* Counter();
+};
+
+}  // namespace sliding_mmap

@@ -1,0 +1,132 @@
+#include "core/mapping.h"
+
+#include <errno.h>
+
+#include <atomic>
+#include <utility>
+
+#include "core/range.h"
+
+namespace sliding_mmap {
+namespace {
+
+std::atomic<int64_t> live{0};
+
+// Ranges of this size and more start where a huge page could, so that the kernel can map large folios of the
+// file by one entry (2 MiB on x86-64 and on arm64 with 4 KiB pages).
+constexpr size_t kHugePage = size_t{2} << 20;
+
+}  // namespace
+
+int64_t Mapping::Count() { return live.load(std::memory_order_relaxed); }
+
+int64_t Mapping::Limit() {
+  static const int64_t limit = [] {
+    const uint64_t system = os::MaxMappings();
+    return system == 0 ? INT64_MAX : static_cast<int64_t>(system / 6);
+  }();
+  return limit;
+}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  if (this == &other) return *this;
+  Release();
+  data_ = std::exchange(other.data_, nullptr);
+  capacity_ = std::exchange(other.capacity_, 0);
+  mapped_ = std::exchange(other.mapped_, 0);
+  position_ = other.position_;
+  access_ = other.access_;
+  sharing_ = other.sharing_;
+  slot_ = std::exchange(other.slot_, nullptr);
+  return *this;
+}
+
+int Mapping::Reserve(size_t capacity) {
+  Release();
+  if (capacity == 0 || capacity % os::Granularity() != 0) return EINVAL;
+  if (live.fetch_add(1, std::memory_order_relaxed) >= Limit()) {
+    live.fetch_sub(1, std::memory_order_relaxed);
+    return ENOMEM;
+  }
+  void* address = nullptr;
+  int error = os::Reserve(capacity, capacity >= kHugePage ? kHugePage : os::PageSize(), &address);
+  if (error == 0 && (slot_ = FaultGuard::Guard(address, capacity)) == nullptr) {
+    os::Release(address, capacity);
+    error = ENOMEM;
+  }
+  if (error != 0) {
+    live.fetch_sub(1, std::memory_order_relaxed);
+    return error;
+  }
+  data_ = static_cast<uint8_t*>(address);
+  capacity_ = capacity;
+  mapped_ = 0;
+  return 0;
+}
+
+int Mapping::Slide(int fd, uint64_t position, size_t length, os::Access access, os::Sharing sharing) {
+  if (data_ == nullptr || length == 0 || length > capacity_ || position % os::Granularity() != 0)
+    return EINVAL;
+  const size_t rounded = static_cast<size_t>(RoundDown(length + os::Granularity() - 1, os::Granularity()));
+  const size_t before = mapped_;
+  slot_->writable.store(access == os::Access::kReadWrite, std::memory_order_relaxed);
+  if (int error = os::MapFile(data_, rounded, fd, position, access, sharing)) {
+    Reset();
+    return error;
+  }
+  if (before > rounded) {
+    if (int error = os::MapZeros(data_ + rounded, before - rounded, os::Access::kRead)) {
+      Reset();
+      return error;
+    }
+  }
+  mapped_ = rounded;
+  position_ = position;
+  access_ = access;
+  sharing_ = sharing;
+  slot_->faults.store(0, std::memory_order_release);
+  return 0;
+}
+
+int Mapping::Extend(int fd, size_t length) {
+  if (data_ == nullptr || mapped_ == 0 || length > capacity_) return EINVAL;
+  const size_t rounded = static_cast<size_t>(RoundDown(length + os::Granularity() - 1, os::Granularity()));
+  if (rounded <= mapped_) return 0;
+  const size_t added = rounded - mapped_;
+  if (int error = os::MapFile(data_ + mapped_, added, fd, position_ + mapped_, access_, sharing_)) {
+    if (os::MapZeros(data_ + mapped_, added, os::Access::kRead) != 0) Reset();
+    return error;
+  }
+  mapped_ = rounded;
+  return 0;
+}
+
+int Mapping::Reset() {
+  if (data_ == nullptr) return 0;
+  mapped_ = 0;
+  const int error = os::MapZeros(data_, capacity_, os::Access::kRead);
+  slot_->writable.store(false, std::memory_order_relaxed);
+  slot_->faults.store(0, std::memory_order_release);
+  return error;
+}
+
+int Mapping::Protect(os::Access access) {
+  if (mapped_ == 0) return 0;
+  if (int error = os::Protect(data_, mapped_, access)) return error;
+  access_ = access;
+  slot_->writable.store(access == os::Access::kReadWrite, std::memory_order_relaxed);
+  return 0;
+}
+
+void Mapping::Release() {
+  if (data_ == nullptr) return;
+  FaultGuard::Unguard(slot_);
+  slot_ = nullptr;
+  os::Release(data_, capacity_);
+  data_ = nullptr;
+  capacity_ = 0;
+  mapped_ = 0;
+  live.fetch_sub(1, std::memory_order_relaxed);
+}
+
+}  // namespace sliding_mmap

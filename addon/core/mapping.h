@@ -1,0 +1,68 @@
+// A range of address space, reserved once, onto which ranges of files are mapped in place. No Node-API in
+// here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/fault_guard.h"
+#include "core/os.h"
+
+namespace sliding_mmap {
+
+// Owns its range and its guard; move-only. One thread at a time may change it. The memory may be touched from
+// any thread while it lives.
+class Mapping {
+ public:
+  Mapping() = default;
+  ~Mapping() { Release(); }
+  Mapping(Mapping&& other) noexcept { *this = static_cast<Mapping&&>(other); }
+  Mapping& operator=(Mapping&& other) noexcept;
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  // Takes `capacity` bytes of address space, a multiple of the granularity. They read as zeros.
+  // ENOMEM also when this process already holds as many mappings as it safely can (Limit).
+  int Reserve(size_t capacity);
+
+  // Puts the file's [position, position + length) at the start of the range, and zeros behind it. `position`
+  // is a multiple of the granularity; `length` is 1 to the capacity. On an error the whole range reads as
+  // zeros.
+  int Slide(int fd, uint64_t position, size_t length, os::Access access, os::Sharing sharing);
+
+  // Lets a longer piece of the same file, from the same position, show; what is valid is not mapped again.
+  int Extend(int fd, size_t length);
+
+  // Zeros again.
+  int Reset();
+
+  int Protect(os::Access access);
+
+  // Gives the address space back. Idempotent.
+  void Release();
+
+  uint8_t* data() const { return data_; }
+  size_t capacity() const { return capacity_; }
+  // Bytes, rounded up to the granularity, that are bound to the file.
+  size_t mapped() const { return mapped_; }
+  uint64_t position() const { return position_; }
+  uint32_t faults() const { return slot_ == nullptr ? 0 : slot_->faults.load(std::memory_order_acquire); }
+  size_t first_fault() const { return slot_ == nullptr ? 0 : slot_->first.load(std::memory_order_relaxed); }
+
+  // Ranges that exist in this process, and how many may: a wide margin under the system's limit, because at
+  // that limit the engine itself can no longer allocate. Each range may take up to three of the system's
+  // mappings.
+  static int64_t Count();
+  static int64_t Limit();
+
+ private:
+  uint8_t* data_ = nullptr;
+  size_t capacity_ = 0;
+  size_t mapped_ = 0;
+  uint64_t position_ = 0;
+  os::Access access_ = os::Access::kRead;
+  os::Sharing sharing_ = os::Sharing::kShared;
+  FaultGuard::Slot* slot_ = nullptr;
+};
+
+}  // namespace sliding_mmap

@@ -1,0 +1,84 @@
+// The operating system as the rest of the addon sees it: one header, one implementation per system
+// (os_posix.cc). No Node-API in here, no exceptions, no allocation except where said.
+//
+// Unless said otherwise a function returns 0 or a positive errno, may be called from any thread, and works
+// on addresses that the caller owns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sliding_mmap::os {
+
+enum class Access { kRead, kReadWrite };
+enum class Sharing { kShared, kPrivate };
+enum class Advice { kNormal, kRandom, kSequential, kWillNeed, kDontNeed };
+enum class FileKind { kRegular, kDirectory, kBlockDevice, kOther };
+
+// What a mapping's file offset must be a multiple of, in bytes; a power of two.
+size_t Granularity();
+size_t PageSize();
+
+// How many mappings the system allows one process; 0 when it has no such limit.
+uint64_t MaxMappings();
+
+// Takes `length` bytes of address space, aligned to `alignment` (a power of two, at least the page size).
+// They read as zeros and cannot be written, so that a stray read meets no signal.
+int Reserve(size_t length, size_t alignment, void** address);
+void Release(void* address, size_t length);
+
+// Replaces the pages of [address, address + length), inside a reservation, by the file's. Nothing is read
+// yet. When it fails the range may hold anything: call MapZeros before it is read.
+int MapFile(void* address, size_t length, int fd, uint64_t position, Access access, Sharing sharing);
+
+// Replaces the pages by zeros again. Async-signal-safe.
+int MapZeros(void* address, size_t length, Access access);
+
+int Protect(void* address, size_t length, Access access);
+int Advise(void* address, size_t length, Advice advice);
+
+// Writes the dirty pages of a shared mapping to the file and waits for the device.
+int SyncMapping(void* address, size_t length);
+
+struct FileStatus {
+  uint64_t size;
+  FileKind kind;
+};
+int Status(int fd, FileStatus* status);
+
+// A second descriptor on the same open file, closed on exec.
+int Duplicate(int fd, int* duplicate);
+void Close(int fd);
+
+// What a descriptor was opened for.
+struct OpenMode {
+  bool readable;
+  bool writable;
+  bool appending;
+};
+int Mode(int fd, OpenMode* mode);
+
+// Bytes moved, or a negative errno. A negative position means the descriptor's own cursor.
+int64_t Read(int fd, void* buffer, size_t length, int64_t position);
+int64_t Write(int fd, const void* buffer, size_t length, int64_t position);
+// Like Read at a position, but never waits for the device: -EAGAIN when nothing of it is in memory,
+// -EOPNOTSUPP where the system or the file system cannot tell.
+int64_t ReadResident(int fd, void* buffer, size_t length, int64_t position);
+
+// Writes the file's data, and what is needed to find it again (its size), to the device.
+int SyncFile(int fd);
+// Reserves disk blocks for the range without changing the file's size.
+int Allocate(int fd, uint64_t position, uint64_t length);
+int Truncate(int fd, uint64_t size);
+
+// --- seams for tests
+// -------------------------------------------------------------------------------------------
+
+// The calls that a test can make fail.
+enum class Call { kReserve, kMapFile, kSyncMapping, kSyncFile, kRead, kWrite, kStatus, kTruncate, kCount };
+
+// Lets `after` further calls through, then makes the next `times` calls return `error`. times = 0 switches it
+// off.
+void InjectFailure(Call call, int64_t after, int64_t times, int error);
+
+}  // namespace sliding_mmap::os

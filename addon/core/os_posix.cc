@@ -1,0 +1,218 @@
+// POSIX: Linux, macOS, FreeBSD.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "core/os.h"
+
+#if !defined(MAP_ANONYMOUS)
+#define MAP_ANONYMOUS MAP_ANON
+#endif
+#if !defined(MAP_NORESERVE)
+#define MAP_NORESERVE 0
+#endif
+
+namespace sliding_mmap::os {
+
+static_assert(sizeof(off_t) == 8, "file offsets are 64 bits wide on every target");
+
+namespace {
+
+// Failures that a test asked for. Lock-free: read on every thread, in the way of every call.
+struct Injection {
+  std::atomic<int64_t> after{0};
+  std::atomic<int64_t> times{0};
+  std::atomic<int> error{0};
+};
+Injection injections[static_cast<size_t>(Call::kCount)];
+
+int Injected(Call call) {
+  Injection& injection = injections[static_cast<size_t>(call)];
+  if (injection.times.load(std::memory_order_relaxed) <= 0) return 0;
+  if (injection.after.fetch_sub(1, std::memory_order_relaxed) > 0) return 0;
+  if (injection.times.fetch_sub(1, std::memory_order_relaxed) <= 0) return 0;
+  return injection.error.load(std::memory_order_relaxed);
+}
+
+int Protection(Access access) { return access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ; }
+
+// Most that one read or write moves: Linux cuts at 0x7ffff000 bytes anyway (read(2)).
+constexpr size_t kMostPerCall = 0x7ffff000;
+
+template <typename F>
+auto Retry(F call) {
+  decltype(call()) result;
+  do result = call();
+  while (result == -1 && errno == EINTR);
+  return result;
+}
+
+}  // namespace
+
+void InjectFailure(Call call, int64_t after, int64_t times, int error) {
+  Injection& injection = injections[static_cast<size_t>(call)];
+  injection.times.store(0, std::memory_order_relaxed);
+  injection.error.store(error, std::memory_order_relaxed);
+  injection.after.store(after, std::memory_order_relaxed);
+  injection.times.store(times, std::memory_order_relaxed);
+}
+
+size_t PageSize() {
+  static const size_t size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+size_t Granularity() { return PageSize(); }
+
+uint64_t MaxMappings() {
+  static const uint64_t limit = [] {
+    unsigned long long read = 0;
+    if (FILE* file = fopen("/proc/sys/vm/max_map_count", "re")) {
+      if (fscanf(file, "%llu", &read) != 1) read = 0;
+      fclose(file);
+    }
+    return static_cast<uint64_t>(read);
+  }();
+  return limit;
+}
+
+int Reserve(size_t length, size_t alignment, void** address) {
+  if (int error = Injected(Call::kReserve)) return error;
+  const size_t slack = alignment > PageSize() ? alignment - PageSize() : 0;
+  if (length > SIZE_MAX - slack) return ENOMEM;
+  void* raw = mmap(nullptr, length + slack, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (raw == MAP_FAILED) return errno;
+  const uintptr_t start = reinterpret_cast<uintptr_t>(raw);
+  const uintptr_t aligned = (start + slack) & ~(static_cast<uintptr_t>(alignment) - 1);
+  if (aligned > start) munmap(raw, aligned - start);
+  if (const size_t rest = start + slack - aligned) munmap(reinterpret_cast<void*>(aligned + length), rest);
+  *address = reinterpret_cast<void*>(aligned);
+  return 0;
+}
+
+void Release(void* address, size_t length) { munmap(address, length); }
+
+int MapFile(void* address, size_t length, int fd, uint64_t position, Access access, Sharing sharing) {
+  if (int error = Injected(Call::kMapFile)) return error;
+  const int flags = MAP_FIXED | (sharing == Sharing::kShared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE);
+  void* mapped = mmap(address, length, Protection(access), flags, fd, static_cast<off_t>(position));
+  return mapped == MAP_FAILED ? errno : 0;
+}
+
+int MapZeros(void* address, size_t length, Access access) {
+  void* mapped = mmap(address, length, Protection(access),
+                      MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return mapped == MAP_FAILED ? errno : 0;
+}
+
+int Protect(void* address, size_t length, Access access) {
+  return mprotect(address, length, Protection(access)) == 0 ? 0 : errno;
+}
+
+int Advise(void* address, size_t length, Advice advice) {
+  static constexpr int kAdvice[] = {MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED};
+  return madvise(address, length, kAdvice[static_cast<size_t>(advice)]) == 0 ? 0 : errno;
+}
+
+int SyncMapping(void* address, size_t length) {
+  if (int error = Injected(Call::kSyncMapping)) return error;
+  return Retry([&] { return msync(address, length, MS_SYNC); }) == 0 ? 0 : errno;
+}
+
+int Status(int fd, FileStatus* status) {
+  if (int error = Injected(Call::kStatus)) return error;
+  struct stat found;
+  if (fstat(fd, &found) != 0) return errno;
+  status->size = found.st_size > 0 ? static_cast<uint64_t>(found.st_size) : 0;
+  status->kind = S_ISREG(found.st_mode)   ? FileKind::kRegular
+                 : S_ISDIR(found.st_mode) ? FileKind::kDirectory
+                 : S_ISBLK(found.st_mode) ? FileKind::kBlockDevice
+                                          : FileKind::kOther;
+  return 0;
+}
+
+int Duplicate(int fd, int* duplicate) {
+  *duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  return *duplicate == -1 ? errno : 0;
+}
+
+void Close(int fd) { close(fd); }
+
+int Mode(int fd, OpenMode* mode) {
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags == -1) return errno;
+  const int access = flags & O_ACCMODE;
+  mode->readable = access == O_RDONLY || access == O_RDWR;
+  mode->writable = access == O_WRONLY || access == O_RDWR;
+  mode->appending = (flags & O_APPEND) != 0;
+  return 0;
+}
+
+int64_t Read(int fd, void* buffer, size_t length, int64_t position) {
+  if (int error = Injected(Call::kRead)) return -error;
+  const size_t most = std::min(length, kMostPerCall);
+  const ssize_t moved =
+      Retry([&] { return position < 0 ? read(fd, buffer, most) : pread(fd, buffer, most, position); });
+  return moved < 0 ? -static_cast<int64_t>(errno) : moved;
+}
+
+int64_t Write(int fd, const void* buffer, size_t length, int64_t position) {
+  if (int error = Injected(Call::kWrite)) return -error;
+  const size_t most = std::min(length, kMostPerCall);
+  const ssize_t moved =
+      Retry([&] { return position < 0 ? write(fd, buffer, most) : pwrite(fd, buffer, most, position); });
+  return moved < 0 ? -static_cast<int64_t>(errno) : moved;
+}
+
+int64_t ReadResident(int fd, void* buffer, size_t length, int64_t position) {
+  if (int error = Injected(Call::kRead)) return -error;
+#if defined(__linux__) && defined(RWF_NOWAIT)
+  struct iovec piece = {buffer, std::min(length, kMostPerCall)};
+  const ssize_t moved = Retry([&] { return preadv2(fd, &piece, 1, position, RWF_NOWAIT); });
+  if (moved >= 0) return moved;
+  return errno == ENOSYS ? -EOPNOTSUPP : -static_cast<int64_t>(errno);
+#else
+  return -EOPNOTSUPP;
+#endif
+}
+
+int SyncFile(int fd) {
+  if (int error = Injected(Call::kSyncFile)) return error;
+#if defined(__APPLE__)
+  // fsync(2) there leaves the data in the drive's cache.
+  if (fcntl(fd, F_FULLFSYNC) == 0) return 0;
+  return Retry([&] { return fsync(fd); }) == 0 ? 0 : errno;
+#else
+  return Retry([&] { return fdatasync(fd); }) == 0 ? 0 : errno;
+#endif
+}
+
+int Allocate(int fd, uint64_t position, uint64_t length) {
+#if defined(__linux__)
+  return Retry([&] {
+           return fallocate(fd, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(position),
+                            static_cast<off_t>(length));
+         }) == 0
+             ? 0
+             : errno;
+#elif defined(__APPLE__)
+  fstore_t store = {F_ALLOCATEALL, F_PEOFPOSMODE, 0, static_cast<off_t>(length), 0};
+  return fcntl(fd, F_PREALLOCATE, &store) == -1 ? errno : 0;
+#else
+  return EOPNOTSUPP;
+#endif
+}
+
+int Truncate(int fd, uint64_t size) {
+  if (int error = Injected(Call::kTruncate)) return error;
+  return Retry([&] { return ftruncate(fd, static_cast<off_t>(size)); }) == 0 ? 0 : errno;
+}
+
+}  // namespace sliding_mmap::os

@@ -1,0 +1,12 @@
+// The parts that make up the addon's exports.
+#pragma once
+
+#include <napi.h>
+
+namespace sliding_mmap {
+
+void ExportMappings(Napi::Env env, Napi::Object exports);
+void ExportFiles(Napi::Env env, Napi::Object exports);
+void ExportJobs(Napi::Env env, Napi::Object exports);
+
+}  // namespace sliding_mmap

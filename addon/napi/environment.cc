@@ -1,0 +1,124 @@
+#include "napi/environment.h"
+
+#include "napi/status.h"
+
+namespace sliding_mmap {
+
+Environment::Environment(Napi::Env env) : env_(env), closing_(std::make_shared<std::atomic<bool>>(false)) {}
+
+Environment::~Environment() {
+  if (hooked_) napi_remove_env_cleanup_hook(env_, BeforeClosing, this);
+  for (const int fd : descriptors_) os::Close(fd);
+}
+
+Napi::Value Environment::Expose(const std::shared_ptr<Lease>& lease, uint8_t* data, size_t length, bool view,
+                                uint32_t* id) {
+  lease->closing = closing_;
+  auto* owner = new std::shared_ptr<Lease>(lease);
+  napi_value buffer = nullptr;
+  const napi_status status = napi_create_external_arraybuffer(env_, data, length, Finalize, owner, &buffer);
+  if (status != napi_ok) {
+    // Whether the finalizer ran, or will, differs between engines: leave the owner to it (a leak of some
+    // bytes), and unmap here, which is idempotent.
+    ClearException(env_);
+    Unmap(lease.get());
+    return Napi::Value();
+  }
+  // The engine counts the length as memory, but it is address space.
+  int64_t total;
+  if (napi_adjust_external_memory(env_, -static_cast<int64_t>(length), &total) == napi_ok) {
+    lease->uncounted = static_cast<int64_t>(length);
+  }
+  if (view) {
+    napi_create_reference(env_, buffer, 0, &lease->buffer);
+    // Hooks run last in, first out: this one must run before that of the ArrayBuffer just made.
+    if (hooked_) napi_remove_env_cleanup_hook(env_, BeforeClosing, this);
+    hooked_ = napi_add_env_cleanup_hook(env_, BeforeClosing, this) == napi_ok;
+  }
+  do ++last_id_;
+  while (last_id_ == 0 || leases_.count(last_id_) != 0);
+  *id = last_id_;
+  leases_.emplace(last_id_, lease);
+  return Napi::Value(env_, buffer);
+}
+
+std::shared_ptr<Lease> Environment::Find(uint32_t id) const {
+  const auto found = leases_.find(id);
+  return found == leases_.end() ? nullptr : found->second;
+}
+
+bool Environment::Release(uint32_t id, Napi::Value buffer) {
+  const std::shared_ptr<Lease> lease = Find(id);
+  if (lease == nullptr) return true;
+  bool detached = false;
+  napi_is_detached_arraybuffer(env_, buffer, &detached);
+  if (detached || napi_detach_arraybuffer(env_, buffer) != napi_ok) {
+    // Someone else holds the memory: never unmap it under them.
+    Forget(id);
+    return false;
+  }
+  leases_.erase(id);
+  if (lease->jobs > 0) {
+    lease->release_after_jobs = true;
+  } else {
+    Unmap(lease.get());
+  }
+  return true;
+}
+
+void Environment::Forget(uint32_t id) {
+  const auto found = leases_.find(id);
+  if (found == leases_.end()) return;
+  found->second->unreachable = true;
+  leases_.erase(found);
+}
+
+void Environment::Unmap(Lease* lease) {
+  lease->mapping.Release();
+  if (lease->uncounted != 0) {
+    int64_t total;
+    napi_adjust_external_memory(env_, lease->uncounted, &total);
+    lease->uncounted = 0;
+  }
+  if (lease->buffer != nullptr) {
+    napi_delete_reference(env_, lease->buffer);
+    lease->buffer = nullptr;
+  }
+}
+
+// The memory of the ArrayBuffer is free: nobody can touch it any more, in any thread, with one exception.
+// When the environment closes, the engine runs the finalizers of buffers that live on in other threads, too.
+void Environment::Finalize(napi_env env, void*, void* hint) {
+  auto* owner = static_cast<std::shared_ptr<Lease>*>(hint);
+  Lease* lease = owner->get();
+  const bool closing = lease->closing->load(std::memory_order_relaxed);
+  if (!lease->orphaned && !(closing && lease->unreachable)) {
+    lease->mapping.Release();
+    if (!closing && lease->uncounted != 0) {
+      int64_t total;
+      napi_adjust_external_memory(env, lease->uncounted, &total);
+      lease->uncounted = 0;
+    }
+    delete owner;
+  }
+  // else: the memory, and the lease that would unmap it, stay until the process ends
+}
+
+void Environment::BeforeClosing(void* data) {
+  auto* self = static_cast<Environment*>(data);
+  self->closing_->store(true, std::memory_order_relaxed);
+  napi_handle_scope scope;
+  if (napi_open_handle_scope(self->env_, &scope) != napi_ok) return;
+  for (auto& [id, lease] : self->leases_) {
+    if (lease->buffer == nullptr) continue;
+    napi_value buffer = nullptr;
+    bool detached = false;
+    napi_get_reference_value(self->env_, lease->buffer, &buffer);
+    if (buffer != nullptr) napi_is_detached_arraybuffer(self->env_, buffer, &detached);
+    lease->orphaned = detached || buffer == nullptr;
+  }
+  napi_close_handle_scope(self->env_, scope);
+  self->hooked_ = false;
+}
+
+}  // namespace sliding_mmap

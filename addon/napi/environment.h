@@ -1,0 +1,76 @@
+// What the addon keeps for one JavaScript environment (the main thread or a worker), and the ownership of
+// mappings that JavaScript sees as external ArrayBuffers.
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "core/mapping.h"
+
+namespace sliding_mmap {
+
+// A mapping and the ArrayBuffer over it. Shared by the environment's table, the ArrayBuffer's finalizer and
+// the jobs that run on it; the address space goes back when JavaScript releases it, or at last with the
+// finalizer.
+struct Lease {
+  Mapping mapping;
+  // Weak: tells at the end of the environment whether the ArrayBuffer was transferred to another thread.
+  // Views only.
+  napi_ref buffer = nullptr;
+  // What was taken back from the engine's count of external memory, in bytes.
+  int64_t uncounted = 0;
+  // Jobs on the thread pool that touch the mapping; JavaScript's thread only. Release waits for them.
+  int jobs = 0;
+  bool release_after_jobs = false;
+  // The ArrayBuffer was collected, or lives on in another thread: only its finalizer may unmap.
+  bool unreachable = false;
+  // The environment is going away and the ArrayBuffer lives on in another thread: nobody may unmap.
+  bool orphaned = false;
+  std::shared_ptr<std::atomic<bool>> closing;
+};
+
+// One per environment, used on its thread only.
+class Environment {
+ public:
+  explicit Environment(Napi::Env env);
+  ~Environment();
+  static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+
+  // Makes an external ArrayBuffer of `length` bytes at `data`, inside the lease's mapping, and stores the
+  // lease under a new id. Returns an empty value, with no exception pending, where the engine refuses
+  // external buffers. A view's buffer may leave this environment.
+  Napi::Value Expose(const std::shared_ptr<Lease>& lease, uint8_t* data, size_t length, bool view,
+                     uint32_t* id);
+
+  // Null for an id that is not (or no longer) there.
+  std::shared_ptr<Lease> Find(uint32_t id) const;
+
+  // Detaches the ArrayBuffer, then unmaps: the order matters, because the kernel reuses addresses. False when
+  // the buffer was transferred to another thread, which then owns the memory.
+  bool Release(uint32_t id, Napi::Value buffer);
+
+  // The ArrayBuffer is gone, the mapping is left to its finalizer.
+  void Forget(uint32_t id);
+
+  void Unmap(Lease* lease);
+
+  // Descriptors that the addon duplicated and has to close.
+  std::unordered_set<int>& descriptors() { return descriptors_; }
+
+ private:
+  static void Finalize(napi_env env, void* data, void* hint);
+  static void BeforeClosing(void* self);
+
+  napi_env env_;
+  std::shared_ptr<std::atomic<bool>> closing_;
+  std::unordered_map<uint32_t, std::shared_ptr<Lease>> leases_;
+  std::unordered_set<int> descriptors_;
+  uint32_t last_id_ = 0;
+  bool hooked_ = false;
+};
+
+}  // namespace sliding_mmap

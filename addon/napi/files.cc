@@ -1,0 +1,92 @@
+// Calls on descriptors, on the calling thread.
+#include <errno.h>
+#include <napi.h>
+
+#include "core/os.h"
+#include "napi/arguments.h"
+#include "napi/bindings.h"
+#include "napi/environment.h"
+#include "napi/status.h"
+
+namespace sliding_mmap {
+namespace {
+
+// fileSize(fd): bytes
+Napi::Value FileSize(const Napi::CallbackInfo& info) {
+  os::FileStatus status;
+  if (int error = os::Status(DescriptorAt(info, 0), &status)) return Failure(info.Env(), error);
+  return Result(info.Env(), static_cast<int64_t>(status.size));
+}
+
+// fileKind(fd): 0 regular, 1 directory, 2 block device, 3 anything else
+Napi::Value FileKind(const Napi::CallbackInfo& info) {
+  os::FileStatus status;
+  if (int error = os::Status(DescriptorAt(info, 0), &status)) return Failure(info.Env(), error);
+  return Result(info.Env(), static_cast<int64_t>(status.kind));
+}
+
+// duplicate(fd): a second descriptor on the same open file. Closed with the environment if closeDuplicate is
+// not called before: the engine closes only what its own fs module opened.
+Napi::Value Duplicate(const Napi::CallbackInfo& info) {
+  int duplicate = -1;
+  if (int error = os::Duplicate(DescriptorAt(info, 0), &duplicate)) return Failure(info.Env(), error);
+  Environment::Of(info.Env()).descriptors().insert(duplicate);
+  return Result(info.Env(), duplicate);
+}
+
+// closeDuplicate(fd)
+Napi::Value CloseDuplicate(const Napi::CallbackInfo& info) {
+  const int fd = DescriptorAt(info, 0);
+  if (Environment::Of(info.Env()).descriptors().erase(fd) == 0) return Failure(info.Env(), EBADF);
+  os::Close(fd);
+  return Result(info.Env(), 0);
+}
+
+// openMode(fd): bit 0 readable, bit 1 writable, bit 2 appending
+Napi::Value OpenMode(const Napi::CallbackInfo& info) {
+  os::OpenMode mode;
+  if (int error = os::Mode(DescriptorAt(info, 0), &mode)) return Failure(info.Env(), error);
+  return Result(info.Env(), (mode.readable ? 1 : 0) | (mode.writable ? 2 : 0) | (mode.appending ? 4 : 0));
+}
+
+// truncate(fd, size): 0
+Napi::Value Truncate(const Napi::CallbackInfo& info) {
+  return Failure(info.Env(), os::Truncate(DescriptorAt(info, 0), static_cast<uint64_t>(IntegerAt(info, 1))));
+}
+
+// read(fd, array, offset, length, position): bytes read; position -1 is the descriptor's own cursor
+template <int64_t (*kRead)(int, void*, size_t, int64_t)>
+Napi::Value ReadWith(const Napi::CallbackInfo& info) {
+  size_t offset;
+  size_t length;
+  if (!SizeAt(info, 2, &offset) || !SizeAt(info, 3, &length)) return Failure(info.Env(), EINVAL);
+  uint8_t* target = BytesOf(info.Env(), info[1], offset, length);
+  if (target == nullptr) return Failure(info.Env(), EINVAL);
+  return Result(info.Env(), kRead(DescriptorAt(info, 0), target, length, IntegerAt(info, 4)));
+}
+
+// write(fd, array, offset, length, position): bytes written; position -1 is the descriptor's own cursor
+Napi::Value Write(const Napi::CallbackInfo& info) {
+  size_t offset;
+  size_t length;
+  if (!SizeAt(info, 2, &offset) || !SizeAt(info, 3, &length)) return Failure(info.Env(), EINVAL);
+  const uint8_t* source = BytesOf(info.Env(), info[1], offset, length);
+  if (source == nullptr) return Failure(info.Env(), EINVAL);
+  return Result(info.Env(), os::Write(DescriptorAt(info, 0), source, length, IntegerAt(info, 4)));
+}
+
+}  // namespace
+
+void ExportFiles(Napi::Env env, Napi::Object exports) {
+  exports.Set("fileSize", Napi::Function::New<FileSize>(env, "fileSize"));
+  exports.Set("fileKind", Napi::Function::New<FileKind>(env, "fileKind"));
+  exports.Set("duplicate", Napi::Function::New<Duplicate>(env, "duplicate"));
+  exports.Set("closeDuplicate", Napi::Function::New<CloseDuplicate>(env, "closeDuplicate"));
+  exports.Set("openMode", Napi::Function::New<OpenMode>(env, "openMode"));
+  exports.Set("truncate", Napi::Function::New<Truncate>(env, "truncate"));
+  exports.Set("read", Napi::Function::New<ReadWith<os::Read>>(env, "read"));
+  exports.Set("readResident", Napi::Function::New<ReadWith<os::ReadResident>>(env, "readResident"));
+  exports.Set("write", Napi::Function::New<Write>(env, "write"));
+}
+
+}  // namespace sliding_mmap

@@ -1,0 +1,308 @@
+// Calls that may wait for a device, on the thread pool, as promises of a number.
+#include <errno.h>
+#include <napi.h>
+#include <string.h>
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "core/mapping.h"
+#include "core/os.h"
+#include "napi/arguments.h"
+#include "napi/bindings.h"
+#include "napi/environment.h"
+#include "napi/status.h"
+
+namespace sliding_mmap {
+namespace {
+
+// One call. Made and finished on JavaScript's thread, run on a thread of the pool, where it may touch nothing
+// of JavaScript's: not even the memory of a buffer, which JavaScript may transfer or drop meanwhile.
+class Job {
+ public:
+  virtual ~Job() = default;
+
+  // Starts the job and gives its promise.
+  static Napi::Value Start(Napi::Env env, std::unique_ptr<Job> job) {
+    napi_value promise = nullptr;
+    napi_value name = nullptr;
+    Job* raw = job.release();  // Complete takes it back
+    napi_create_promise(env, &raw->deferred_, &promise);
+    napi_create_string_utf8(env, "sliding-mmap", NAPI_AUTO_LENGTH, &name);
+    if (napi_create_async_work(env, nullptr, name, Execute, Complete, raw, &raw->work_) != napi_ok ||
+        napi_queue_async_work(env, raw->work_) != napi_ok) {
+      ClearException(env);
+      Complete(env, napi_cancelled, raw);
+    }
+    return Napi::Value(env, promise);
+  }
+
+ protected:
+  virtual int64_t Run() = 0;
+  // On JavaScript's thread again, also when the environment is about to end; may change the result.
+  virtual int64_t Finish(Napi::Env env, int64_t result) { return result; }
+
+ private:
+  static void Execute(napi_env, void* data) {
+    Job* job = static_cast<Job*>(data);
+    job->result_ = job->Run();
+  }
+  static void Complete(napi_env env, napi_status status, void* data) {
+    const std::unique_ptr<Job> job(static_cast<Job*>(data));
+    const int64_t result = job->Finish(env, status == napi_cancelled ? -ECANCELED : job->result_);
+    // In a terminated worker JavaScript no longer runs: the calls fail, and nobody waits for the promise.
+    napi_value value;
+    if (napi_create_double(env, static_cast<double>(result), &value) == napi_ok) {
+      napi_resolve_deferred(env, job->deferred_, value);
+    }
+    if (job->work_ != nullptr) napi_delete_async_work(env, job->work_);
+  }
+
+  napi_async_work work_ = nullptr;
+  napi_deferred deferred_ = nullptr;
+  int64_t result_ = 0;
+};
+
+// Reads into memory of its own, and copies when JavaScript's thread has its turn: the target may have been
+// transferred to a thread that freed it. -ESTALE when it was taken away meanwhile.
+class ReadJob : public Job {
+ public:
+  ReadJob(Napi::Env env, int fd, Napi::Value target, size_t offset, size_t length, int64_t position)
+      : fd_(fd),
+        offset_(offset),
+        length_(length),
+        position_(position),
+        bytes_(new(std::nothrow) uint8_t[length]) {
+    napi_create_reference(env, target, 1, &target_);
+  }
+
+ protected:
+  int64_t Run() override {
+    return bytes_ == nullptr ? -ENOMEM : os::Read(fd_, bytes_.get(), length_, position_);
+  }
+  int64_t Finish(Napi::Env env, int64_t result) override {
+    napi_value target = nullptr;
+    if (result > 0) {
+      napi_get_reference_value(env, target_, &target);
+      uint8_t* to = target == nullptr ? nullptr : BytesOf(env, target, offset_, static_cast<size_t>(result));
+      if (to == nullptr) {
+        result = -ESTALE;
+      } else {
+        memcpy(to, bytes_.get(), static_cast<size_t>(result));
+      }
+    }
+    napi_delete_reference(env, target_);
+    return result;
+  }
+
+ private:
+  int fd_;
+  size_t offset_;
+  size_t length_;
+  int64_t position_;
+  std::unique_ptr<uint8_t[]> bytes_;
+  napi_ref target_ = nullptr;
+};
+
+// Writes a copy, made when it was asked for. A short write is carried on until an error or the end.
+class WriteJob : public Job {
+ public:
+  WriteJob(int fd, std::unique_ptr<uint8_t[]> bytes, size_t length, int64_t position)
+      : fd_(fd), bytes_(std::move(bytes)), length_(length), position_(position) {}
+
+ protected:
+  int64_t Run() override {
+    size_t done = 0;
+    while (done < length_) {
+      const int64_t moved = os::Write(fd_, bytes_.get() + done, length_ - done,
+                                      position_ < 0 ? position_ : position_ + static_cast<int64_t>(done));
+      if (moved < 0 && done == 0) return moved;
+      if (moved <= 0) break;
+      done += static_cast<size_t>(moved);
+    }
+    return static_cast<int64_t>(done);
+  }
+
+ private:
+  int fd_;
+  std::unique_ptr<uint8_t[]> bytes_;
+  size_t length_;
+  int64_t position_;
+};
+
+// The mappings' dirty pages, then the file: every error is told, the first of them first, because the system
+// tells each only once.
+int FlushAll(int fd, const std::vector<std::shared_ptr<Lease>>& leases) {
+  int first = 0;
+  for (const auto& lease : leases) {
+    const Mapping& mapping = lease->mapping;
+    if (mapping.mapped() == 0) continue;
+    const int error = os::SyncMapping(mapping.data(), mapping.mapped());
+    if (first == 0) first = error;
+  }
+  const int error = os::SyncFile(fd);
+  return first != 0 ? first : error;
+}
+
+// Keeps the mappings until it has ended.
+class FlushJob : public Job {
+ public:
+  FlushJob(int fd, std::vector<std::shared_ptr<Lease>> leases) : fd_(fd), leases_(std::move(leases)) {
+    for (const auto& lease : leases_) ++lease->jobs;
+  }
+
+ protected:
+  int64_t Run() override { return -FlushAll(fd_, leases_); }
+  int64_t Finish(Napi::Env env, int64_t result) override {
+    for (const auto& lease : leases_) {
+      if (--lease->jobs == 0 && lease->release_after_jobs) Environment::Of(env).Unmap(lease.get());
+    }
+    return result;
+  }
+
+ private:
+  int fd_;
+  std::vector<std::shared_ptr<Lease>> leases_;
+};
+
+// Brings a range of a file into the page cache by reading it.
+class WarmJob : public Job {
+ public:
+  WarmJob(int fd, int64_t position, int64_t length) : fd_(fd), position_(position), length_(length) {}
+
+ protected:
+  int64_t Run() override {
+    constexpr size_t kPiece = size_t{256} << 10;
+    const std::unique_ptr<uint8_t[]> bytes(new (std::nothrow) uint8_t[kPiece]);
+    if (bytes == nullptr) return -ENOMEM;
+    int64_t done = 0;
+    while (done < length_) {
+      const int64_t moved = os::Read(
+          fd_, bytes.get(), static_cast<size_t>(std::min<int64_t>(length_ - done, kPiece)), position_ + done);
+      if (moved < 0) return moved;
+      if (moved == 0) break;
+      done += moved;
+    }
+    return done;
+  }
+
+ private:
+  int fd_;
+  int64_t position_;
+  int64_t length_;
+};
+
+class AllocateJob : public Job {
+ public:
+  AllocateJob(int fd, int64_t position, int64_t length) : fd_(fd), position_(position), length_(length) {}
+
+ protected:
+  int64_t Run() override {
+    return -os::Allocate(fd_, static_cast<uint64_t>(position_), static_cast<uint64_t>(length_));
+  }
+
+ private:
+  int fd_;
+  int64_t position_;
+  int64_t length_;
+};
+
+class TruncateJob : public Job {
+ public:
+  TruncateJob(int fd, int64_t size) : fd_(fd), size_(size) {}
+
+ protected:
+  int64_t Run() override { return -os::Truncate(fd_, static_cast<uint64_t>(size_)); }
+
+ private:
+  int fd_;
+  int64_t size_;
+};
+
+Napi::Value Resolved(Napi::Env env, int64_t result) {
+  Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
+  deferred.Resolve(Result(env, result));
+  return deferred.Promise();
+}
+
+// readAsync(fd, array, offset, length, position): bytes read
+Napi::Value ReadAsync(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  size_t offset;
+  size_t length;
+  if (!SizeAt(info, 2, &offset) || !SizeAt(info, 3, &length) ||
+      BytesOf(env, info[1], offset, length) == nullptr) {
+    return Resolved(env, -EINVAL);
+  }
+  return Job::Start(env, std::make_unique<ReadJob>(env, DescriptorAt(info, 0), info[1], offset, length,
+                                                   IntegerAt(info, 4)));
+}
+
+// writeAsync(fd, array, offset, length, position): bytes written; the array may be reused at once
+Napi::Value WriteAsync(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  size_t offset;
+  size_t length;
+  if (!SizeAt(info, 2, &offset) || !SizeAt(info, 3, &length)) return Resolved(env, -EINVAL);
+  const uint8_t* source = BytesOf(env, info[1], offset, length);
+  if (source == nullptr) return Resolved(env, -EINVAL);
+  std::unique_ptr<uint8_t[]> bytes(new (std::nothrow) uint8_t[length]);
+  if (bytes == nullptr) return Resolved(env, -ENOMEM);
+  memcpy(bytes.get(), source, length);
+  return Job::Start(
+      env, std::make_unique<WriteJob>(DescriptorAt(info, 0), std::move(bytes), length, IntegerAt(info, 4)));
+}
+
+std::vector<std::shared_ptr<Lease>> LeasesAt(const Napi::CallbackInfo& info, size_t index) {
+  std::vector<std::shared_ptr<Lease>> leases;
+  const Napi::Array ids = info[index].As<Napi::Array>();
+  for (uint32_t i = 0; i < ids.Length(); ++i) {
+    uint32_t id = 0;
+    napi_get_value_uint32(info.Env(), ids.Get(i), &id);
+    if (auto lease = Environment::Of(info.Env()).Find(id)) leases.push_back(std::move(lease));
+  }
+  return leases;
+}
+
+// flushAsync(fd, ids): 0
+Napi::Value FlushAsync(const Napi::CallbackInfo& info) {
+  return Job::Start(info.Env(), std::make_unique<FlushJob>(DescriptorAt(info, 0), LeasesAt(info, 1)));
+}
+
+// flush(fd, ids): 0
+Napi::Value Flush(const Napi::CallbackInfo& info) {
+  return Failure(info.Env(), FlushAll(DescriptorAt(info, 0), LeasesAt(info, 1)));
+}
+
+// warmAsync(fd, position, length): bytes that are there
+Napi::Value WarmAsync(const Napi::CallbackInfo& info) {
+  return Job::Start(info.Env(),
+                    std::make_unique<WarmJob>(DescriptorAt(info, 0), IntegerAt(info, 1), IntegerAt(info, 2)));
+}
+
+// allocateAsync(fd, position, length): 0
+Napi::Value AllocateAsync(const Napi::CallbackInfo& info) {
+  return Job::Start(info.Env(), std::make_unique<AllocateJob>(DescriptorAt(info, 0), IntegerAt(info, 1),
+                                                              IntegerAt(info, 2)));
+}
+
+// truncateAsync(fd, size): 0
+Napi::Value TruncateAsync(const Napi::CallbackInfo& info) {
+  return Job::Start(info.Env(), std::make_unique<TruncateJob>(DescriptorAt(info, 0), IntegerAt(info, 1)));
+}
+
+}  // namespace
+
+void ExportJobs(Napi::Env env, Napi::Object exports) {
+  exports.Set("readAsync", Napi::Function::New<ReadAsync>(env, "readAsync"));
+  exports.Set("writeAsync", Napi::Function::New<WriteAsync>(env, "writeAsync"));
+  exports.Set("flushAsync", Napi::Function::New<FlushAsync>(env, "flushAsync"));
+  exports.Set("flush", Napi::Function::New<Flush>(env, "flush"));
+  exports.Set("truncateAsync", Napi::Function::New<TruncateAsync>(env, "truncateAsync"));
+  exports.Set("warmAsync", Napi::Function::New<WarmAsync>(env, "warmAsync"));
+  exports.Set("allocateAsync", Napi::Function::New<AllocateAsync>(env, "allocateAsync"));
+}
+
+}  // namespace sliding_mmap

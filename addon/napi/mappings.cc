@@ -1,0 +1,156 @@
+// Windows and views: mappings that JavaScript sees through external ArrayBuffers, named by ids.
+#include <errno.h>
+#include <napi.h>
+
+#include "core/mapping.h"
+#include "core/range.h"
+#include "napi/arguments.h"
+#include "napi/bindings.h"
+#include "napi/environment.h"
+#include "napi/status.h"
+
+namespace sliding_mmap {
+namespace {
+
+// A view's ArrayBuffer starts at a multiple of the widest element, so that every typed array fits at a
+// position that is aligned in the file.
+constexpr uint64_t kWidestElement = 8;
+
+os::Access AccessOf(bool writable) { return writable ? os::Access::kReadWrite : os::Access::kRead; }
+
+Napi::Value Exposed(Napi::Env env, const std::shared_ptr<Lease>& lease, uint8_t* data, size_t length,
+                    bool view, size_t byte_offset) {
+  uint32_t id = 0;
+  const Napi::Value buffer = Environment::Of(env).Expose(lease, data, length, view, &id);
+  if (buffer.IsEmpty()) return env.Undefined();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("id", Napi::Number::New(env, id));
+  result.Set("buffer", buffer);
+  result.Set("byteOffset", Napi::Number::New(env, static_cast<double>(byte_offset)));
+  return result;
+}
+
+// createWindow(capacity): { id, buffer, byteOffset: 0 }, a negative errno, or undefined where the engine
+// refuses external buffers. `capacity` is a multiple of the granularity.
+Napi::Value CreateWindow(const Napi::CallbackInfo& info) {
+  size_t capacity;
+  if (!SizeAt(info, 0, &capacity)) return Failure(info.Env(), ENOMEM);
+  auto lease = std::make_shared<Lease>();
+  if (int error = lease->mapping.Reserve(capacity)) return Failure(info.Env(), error);
+  return Exposed(info.Env(), lease, lease->mapping.data(), capacity, false, 0);
+}
+
+// slideWindow(id, fd, position, length, writable)
+Napi::Value SlideWindow(const Napi::CallbackInfo& info) {
+  const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
+  size_t length;
+  const int64_t position = IntegerAt(info, 2);
+  if (lease == nullptr || position < 0 || !SizeAt(info, 3, &length)) return Failure(info.Env(), EINVAL);
+  return Failure(info.Env(), lease->mapping.Slide(DescriptorAt(info, 1), static_cast<uint64_t>(position),
+                                                  length, AccessOf(FlagAt(info, 4)), os::Sharing::kShared));
+}
+
+// extendWindow(id, fd, length)
+Napi::Value ExtendWindow(const Napi::CallbackInfo& info) {
+  const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
+  size_t length;
+  if (lease == nullptr || !SizeAt(info, 2, &length)) return Failure(info.Env(), EINVAL);
+  return Failure(info.Env(), lease->mapping.Extend(DescriptorAt(info, 1), length));
+}
+
+// resetWindow(id): zeros, bound to no file
+Napi::Value ResetWindow(const Napi::CallbackInfo& info) {
+  const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
+  return Failure(info.Env(), lease == nullptr ? EINVAL : lease->mapping.Reset());
+}
+
+// createView(fd, position, length, writable, private): as createWindow; the file's byte at `position` is at
+// `byteOffset` of the buffer.
+Napi::Value CreateView(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int64_t position = IntegerAt(info, 1);
+  size_t length;
+  if (position < 0 || !SizeAt(info, 2, &length) || length == 0) return Failure(env, EINVAL);
+  const uint64_t granularity = os::Granularity();
+  const uint64_t base = RoundDown(static_cast<uint64_t>(position), granularity);
+  const size_t before = static_cast<size_t>(static_cast<uint64_t>(position) - base);
+  uint64_t capacity;
+  if (!RoundUp(static_cast<uint64_t>(length) + before, granularity, &capacity) || capacity > SIZE_MAX) {
+    return Failure(env, ENOMEM);
+  }
+  auto lease = std::make_shared<Lease>();
+  int error = lease->mapping.Reserve(static_cast<size_t>(capacity));
+  if (error == 0) {
+    error = lease->mapping.Slide(DescriptorAt(info, 0), base, before + length, AccessOf(FlagAt(info, 3)),
+                                 FlagAt(info, 4) ? os::Sharing::kPrivate : os::Sharing::kShared);
+  }
+  if (error != 0) return Failure(env, error);
+  const size_t slack = static_cast<size_t>(static_cast<uint64_t>(position) % kWidestElement);
+  return Exposed(env, lease, lease->mapping.data() + before - slack, slack + length, true, slack);
+}
+
+// releaseMapping(id, buffer): true when it is unmapped (or will be, when the jobs that use it have ended);
+// false when its memory now belongs to the thread that the buffer was transferred to
+Napi::Value ReleaseMapping(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), Environment::Of(info.Env()).Release(IdAt(info, 0), info[1]));
+}
+
+// forgetMapping(id): its buffer has been collected
+Napi::Value ForgetMapping(const Napi::CallbackInfo& info) {
+  Environment::Of(info.Env()).Forget(IdAt(info, 0));
+  return info.Env().Undefined();
+}
+
+// mappingFaults(id): how many pages were lost since it was last mapped
+Napi::Value MappingFaults(const Napi::CallbackInfo& info) {
+  const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
+  return Result(info.Env(), lease == nullptr ? 0 : lease->mapping.faults());
+}
+
+// firstFault(id): the byte offset, in the mapping, of the first of them
+Napi::Value FirstFault(const Napi::CallbackInfo& info) {
+  const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
+  return Result(info.Env(), lease == nullptr ? 0 : static_cast<int64_t>(lease->mapping.first_fault()));
+}
+
+// protectMapping(id, writable)
+Napi::Value ProtectMapping(const Napi::CallbackInfo& info) {
+  const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
+  return Failure(info.Env(), lease == nullptr ? EINVAL : lease->mapping.Protect(AccessOf(FlagAt(info, 1))));
+}
+
+// adviseMapping(id, offset, length, advice): `offset` and `length` are cut to whole pages inside what is
+// mapped
+Napi::Value AdviseMapping(const Napi::CallbackInfo& info) {
+  const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
+  size_t offset;
+  size_t length;
+  const uint32_t advice = IdAt(info, 3);
+  if (lease == nullptr || !SizeAt(info, 1, &offset) || !SizeAt(info, 2, &length) || advice > 4) {
+    return Failure(info.Env(), EINVAL);
+  }
+  offset = static_cast<size_t>(RoundDown(offset, os::PageSize()));
+  const size_t mapped = lease->mapping.mapped();
+  if (offset >= mapped || length == 0) return Result(info.Env(), 0);
+  if (length > mapped - offset) length = mapped - offset;
+  return Failure(info.Env(),
+                 os::Advise(lease->mapping.data() + offset, length, static_cast<os::Advice>(advice)));
+}
+
+}  // namespace
+
+void ExportMappings(Napi::Env env, Napi::Object exports) {
+  exports.Set("createWindow", Napi::Function::New<CreateWindow>(env, "createWindow"));
+  exports.Set("slideWindow", Napi::Function::New<SlideWindow>(env, "slideWindow"));
+  exports.Set("extendWindow", Napi::Function::New<ExtendWindow>(env, "extendWindow"));
+  exports.Set("resetWindow", Napi::Function::New<ResetWindow>(env, "resetWindow"));
+  exports.Set("createView", Napi::Function::New<CreateView>(env, "createView"));
+  exports.Set("releaseMapping", Napi::Function::New<ReleaseMapping>(env, "releaseMapping"));
+  exports.Set("forgetMapping", Napi::Function::New<ForgetMapping>(env, "forgetMapping"));
+  exports.Set("mappingFaults", Napi::Function::New<MappingFaults>(env, "mappingFaults"));
+  exports.Set("firstFault", Napi::Function::New<FirstFault>(env, "firstFault"));
+  exports.Set("protectMapping", Napi::Function::New<ProtectMapping>(env, "protectMapping"));
+  exports.Set("adviseMapping", Napi::Function::New<AdviseMapping>(env, "adviseMapping"));
+}
+
+}  // namespace sliding_mmap
