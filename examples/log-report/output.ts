@@ -71,7 +71,9 @@ export function toJson(files: readonly FileReport[], total: Tally | undefined): 
 }
 
 export function toText(files: readonly FileReport[], total: Tally | undefined): string {
-  const parts = files.map(({ path, tally, seconds }) => section(path, tally, seconds));
+  const parts = files.map(({ path, tally, seconds }) =>
+    section(path === '-' ? 'Standard input' : path, tally, seconds),
+  );
   if (total) {
     const seconds = files.reduce((sum, file) => sum + file.seconds, 0);
     parts.push(section(`Total of ${files.length} files`, total, seconds));

@@ -1,5 +1,6 @@
 /** A progress bar on standard error: only where that is a terminal. */
 import { basename } from 'node:path';
+import type { WriteStream } from 'node:tty';
 
 import { SingleBar } from 'cli-progress';
 
@@ -15,13 +16,13 @@ const SILENT: Progress = { update() {}, stop() {} };
 const NAME = 24;
 
 /** `size`: bytes of the file; `undefined` for a pipe, whose end is not known. */
-export function showProgress(path: string, size: number | undefined): Progress {
-  if (!process.stderr.isTTY) return SILENT;
+export function showProgress(path: string, size: number | undefined, terminal: WriteStream = process.stderr): Progress {
+  if (!terminal.isTTY) return SILENT;
   const name = basename(path);
   const started = performance.now();
   let position = 0;
   const bar = new SingleBar({
-    stream: process.stderr,
+    stream: terminal,
     format:
       size === undefined ? '{name}  {value}  {rate}' : '{name} {bar} {value} of {total}  {rate}  {eta_formatted} left',
     formatValue: (value, _options, type) => (type === 'value' || type === 'total' ? bytes(value) : String(value)),
