@@ -109,6 +109,11 @@ export function outOfRange(name: string, range: string, actual: unknown): RangeE
   );
 }
 
+/** An `Error` with Node's `ERR_INVALID_STATE`. */
+export function invalidState(message: string): Error {
+  return coded(Error, 'ERR_INVALID_STATE', `Invalid state: ${message}`);
+}
+
 /** The error of every operation on a file that has been closed. */
 export function closedError(path: string | undefined): MappedFileError {
   return new MappedFileError('ERR_MAPPED_FILE_CLOSED', 'The file is closed', { path });

@@ -132,14 +132,26 @@ class WriteJob : public Job {
   int64_t position_;
 };
 
-// The mappings' dirty pages, then the file: every error is told, the first of them first, because the system
-// tells each only once.
-int FlushAll(int fd, const std::vector<std::shared_ptr<Lease>>& leases) {
-  int first = 0;
+// What is to be synchronised, taken down on JavaScript's thread, which may slide the windows meanwhile.
+struct DirtyRange {
+  uint8_t* data;
+  size_t length;
+};
+
+std::vector<DirtyRange> DirtyRangesOf(const std::vector<std::shared_ptr<Lease>>& leases) {
+  std::vector<DirtyRange> ranges;
   for (const auto& lease : leases) {
-    const Mapping& mapping = lease->mapping;
-    if (mapping.mapped() == 0) continue;
-    const int error = os::SyncMapping(mapping.data(), mapping.mapped());
+    if (lease->mapping.mapped() > 0) ranges.push_back({lease->mapping.data(), lease->mapping.mapped()});
+  }
+  return ranges;
+}
+
+// The mappings' dirty pages, then the file. Nothing is left out after an error, and the first error is the one that
+// is told, because the system tells each only once.
+int FlushAll(int fd, const std::vector<DirtyRange>& ranges) {
+  int first = 0;
+  for (const DirtyRange& range : ranges) {
+    const int error = os::SyncMapping(range.data, range.length);
     if (first == 0) first = error;
   }
   const int error = os::SyncFile(fd);
@@ -149,12 +161,13 @@ int FlushAll(int fd, const std::vector<std::shared_ptr<Lease>>& leases) {
 // Keeps the mappings until it has ended.
 class FlushJob : public Job {
  public:
-  FlushJob(int fd, std::vector<std::shared_ptr<Lease>> leases) : fd_(fd), leases_(std::move(leases)) {
+  FlushJob(int fd, std::vector<std::shared_ptr<Lease>> leases)
+      : fd_(fd), ranges_(DirtyRangesOf(leases)), leases_(std::move(leases)) {
     for (const auto& lease : leases_) ++lease->jobs;
   }
 
  protected:
-  int64_t Run() override { return -FlushAll(fd_, leases_); }
+  int64_t Run() override { return -FlushAll(fd_, ranges_); }
   int64_t Finish(Napi::Env env, int64_t result) override {
     for (const auto& lease : leases_) {
       if (--lease->jobs == 0 && lease->release_after_jobs) Environment::Of(env).Unmap(lease.get());
@@ -164,6 +177,7 @@ class FlushJob : public Job {
 
  private:
   int fd_;
+  std::vector<DirtyRange> ranges_;
   std::vector<std::shared_ptr<Lease>> leases_;
 };
 
@@ -273,7 +287,7 @@ Napi::Value FlushAsync(const Napi::CallbackInfo& info) {
 
 // flush(fd, ids): 0
 Napi::Value Flush(const Napi::CallbackInfo& info) {
-  return Failure(info.Env(), FlushAll(DescriptorAt(info, 0), LeasesAt(info, 1)));
+  return Failure(info.Env(), FlushAll(DescriptorAt(info, 0), DirtyRangesOf(LeasesAt(info, 1))));
 }
 
 // warmAsync(fd, position, length): bytes that are there

@@ -1,0 +1,651 @@
+import fs, { type PathLike, type Stats } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { constants as bufferConstants } from 'node:buffer';
+import { constants as osConstants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { closedError, invalidArgType, invalidArgValue, MappedFileError, outOfRange, systemError } from './errors.js';
+import {
+  bufferList,
+  cursor,
+  type ReadOptions,
+  readTransfer,
+  type Transfer,
+  type TransferOptions,
+  writePosition,
+  writeTransfer,
+} from './io-arguments.js';
+import { native } from './native.js';
+import { type Position, toCount, toRange } from './ranges.js';
+import { Scalars } from './scalars.js';
+import { MappedView } from './views/mapped-view.js';
+import { type FileStats, WindowCache } from './window-cache.js';
+import { WindowPool } from './window-pool.js';
+
+const { O_APPEND, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
+const { EBADF, EINVAL, EISDIR } = osConstants.errno;
+const openDescriptor = promisify(fs.open);
+const closeDescriptor = promisify(fs.close);
+const statDescriptor = promisify(fs.fstat);
+
+/** node:fs's flags. Files opened with `'w'` and `'a'` can be read, too: a shared mapping needs it. */
+export type OpenFlags = 'r' | 'r+' | 'w' | 'w+' | 'wx' | 'wx+' | 'a' | 'a+';
+
+const openFlags: Record<OpenFlags, number> = {
+  r: O_RDONLY,
+  'r+': O_RDWR,
+  w: O_RDWR | O_CREAT | O_TRUNC,
+  'w+': O_RDWR | O_CREAT | O_TRUNC,
+  wx: O_RDWR | O_CREAT | O_TRUNC | O_EXCL,
+  'wx+': O_RDWR | O_CREAT | O_TRUNC | O_EXCL,
+  a: O_RDWR | O_CREAT | O_APPEND,
+  'a+': O_RDWR | O_CREAT | O_APPEND,
+};
+
+/** How a file is opened. */
+export interface OpenOptions {
+  /**
+   * Bytes of the file that one window covers; rounded up to the granularity (the page size), and cut to what the pool
+   * can hold. Default: 1 GiB (32 MiB on 32-bit systems), or an eighth of a smaller pool.
+   */
+  windowSize?: number | undefined;
+  /** The budget that the file's windows and views live under. Default: `WindowPool.default`. */
+  pool?: WindowPool | undefined;
+  /**
+   * `'mmap'` throws `ERR_MAPPED_FILE_NOT_MAPPABLE` when the file cannot be mapped; `'read'` never maps windows, every
+   * access is a system call; `'auto'`, the default, maps what can be mapped.
+   */
+  backing?: 'auto' | 'mmap' | 'read' | undefined;
+  /** Mode of a file that is created, before the umask. Default 0o666. */
+  mode?: number | undefined;
+  /** Aborts an `open` that is under way: it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Look at the file's size at every access, scalars included: exact under shrinking files, at a system call each. */
+  strict?: boolean | undefined;
+}
+
+/** A descriptor that this library owns: opened by path, or duplicated from one that stays the caller's. */
+class Descriptor {
+  readonly fd: number;
+  readonly #duplicate: boolean;
+  #open = true;
+
+  constructor(fd: number, duplicate: boolean) {
+    this.fd = fd;
+    this.#duplicate = duplicate;
+  }
+
+  closeSync(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    if (this.#duplicate) native.closeDuplicate(this.fd);
+    else fs.closeSync(this.fd);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open || this.#duplicate) return this.closeSync();
+    this.#open = false;
+    await closeDescriptor(this.fd);
+  }
+}
+
+/**
+ * A file of any size as memory: read, written and searched by byte position, streamed, and mapped. A bounded set of
+ * mmap windows slides beneath; the file's size matters to none of the calls.
+ *
+ * Positions are byte offsets from the start of the file. Every method throws (or rejects with)
+ * `ERR_MAPPED_FILE_CLOSED` once the file is closed. An instance belongs to the thread that opened it.
+ */
+export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
+  readonly #cache: WindowCache;
+  readonly #descriptor: Descriptor;
+  #closing: Promise<void> | undefined;
+
+  private constructor(cache: WindowCache, descriptor: Descriptor) {
+    super(cache);
+    this.#cache = cache;
+    this.#descriptor = descriptor;
+  }
+
+  /**
+   * Opens a file. `source` is a path, a `file:` URL, a descriptor or a `FileHandle`; a descriptor stays the caller's
+   * (the file works on a duplicate, which shares its cursor), and `flags` then defaults to what it was opened for.
+   *
+   * Rejects with the system's errors in Node's form (`ENOENT`, `EACCES`, `EISDIR` …), and with
+   * `ERR_MAPPED_FILE_NOT_MAPPABLE` for what is no file: a pipe, a socket, a terminal.
+   */
+  static async open(
+    source: PathLike | number | FileHandle,
+    flags?: OpenFlags,
+    options: OpenOptions = {},
+  ): Promise<MappedFile> {
+    const request = openRequest(source, flags, options);
+    options.signal?.throwIfAborted();
+    if (typeof request.source === 'number') return MappedFile.#adopt(request);
+    const fd = await openDescriptor(request.source, request.flags, request.mode);
+    try {
+      options.signal?.throwIfAborted();
+    } catch (reason) {
+      fs.closeSync(fd);
+      throw reason;
+    }
+    return MappedFile.#make(new Descriptor(fd, false), request);
+  }
+
+  /** As {@link open}, blocking. */
+  static openSync(source: PathLike | number, flags?: OpenFlags, options: OpenOptions = {}): MappedFile {
+    const request = openRequest(source, flags, options);
+    options.signal?.throwIfAborted();
+    if (typeof request.source === 'number') return MappedFile.#adopt(request);
+    const fd = fs.openSync(request.source, request.flags, request.mode);
+    return MappedFile.#make(new Descriptor(fd, false), request);
+  }
+
+  static #adopt(request: OpenRequest): MappedFile {
+    const given = request.source as number;
+    const mode = native.openMode(given);
+    if (mode < 0) throw systemError(-mode, 'open');
+    const readable = (mode & 1) !== 0;
+    const writable = (mode & 2) !== 0;
+    if (!readable) {
+      throw new MappedFileError('ERR_MAPPED_FILE_NOT_MAPPABLE', `The descriptor ${given} is open for writing only`);
+    }
+    if (request.explicit && request.writable && !writable) throw systemError(EBADF, 'open');
+    const fd = native.duplicate(given);
+    if (fd < 0) throw systemError(-fd, 'dup');
+    return MappedFile.#make(new Descriptor(fd, true), {
+      ...request,
+      writable: request.explicit ? request.writable : writable,
+      appending: (mode & 4) !== 0,
+    });
+  }
+
+  static #make(descriptor: Descriptor, request: OpenRequest): MappedFile {
+    const { fd } = descriptor;
+    const { path } = request;
+    try {
+      const kind = native.fileKind(fd);
+      if (kind < 0) throw systemError(-kind, 'fstat', path);
+      if (kind === 1) throw systemError(EISDIR, 'open', path);
+      if (kind !== 0) {
+        throw new MappedFileError('ERR_MAPPED_FILE_NOT_MAPPABLE', 'Not a regular file, so it cannot be mapped', {
+          path,
+        });
+      }
+      const cache = new WindowCache({ ...request, fd, closeDescriptor: () => descriptor.closeSync() });
+      const file = new MappedFile(cache, descriptor);
+      if (request.mustMap && cache.size > 0) file.view(0, 1).dispose();
+      return file;
+    } catch (error) {
+      descriptor.closeSync();
+      throw error;
+    }
+  }
+
+  // --- what it is ------------------------------------------------------------------------------------------------
+
+  /** The file's descriptor, owned by this object: of its own where it was opened by path, else a duplicate. */
+  get fd(): number {
+    return this.#cache.fd;
+  }
+
+  /** The path it was opened by; `undefined` for a descriptor. */
+  get path(): string | undefined {
+    return this.#cache.path;
+  }
+
+  /** How the bytes are reached now. */
+  get backing(): 'mmap' | 'read' | 'spool' {
+    return this.#cache.backing;
+  }
+
+  /** Size in bytes as last seen: what this object wrote is in it, what others did is after {@link refresh}. */
+  get size(): number {
+    return this.#cache.size;
+  }
+
+  /** Whether it can be written. */
+  get writable(): boolean {
+    return this.#cache.writable;
+  }
+
+  /** Whether it is closed, or being closed. */
+  get closed(): boolean {
+    return this.#cache.closed;
+  }
+
+  // --- reading and writing, as node:fs ---------------------------------------------------------------------------
+
+  /**
+   * Reads into `buffer`, as `FileHandle.read` does: up to `length` bytes (default: the rest of the buffer) from
+   * `position` (default `null`: the descriptor's cursor, which moves) to `offset` (default 0) of the buffer. The count
+   * is short at the end of the file. Completes without the thread pool when the bytes are in memory.
+   */
+  read<T extends NodeJS.ArrayBufferView>(
+    buffer: T,
+    offset?: number | null,
+    length?: number | null,
+    position?: Position | null,
+  ): Promise<{ bytesRead: number; buffer: T }>;
+  read<T extends NodeJS.ArrayBufferView>(
+    buffer: T,
+    options?: TransferOptions,
+  ): Promise<{ bytesRead: number; buffer: T }>;
+  read<T extends NodeJS.ArrayBufferView = Buffer>(options?: ReadOptions<T>): Promise<{ bytesRead: number; buffer: T }>;
+  async read(
+    bufferOrOptions?: unknown,
+    offset?: unknown,
+    length?: unknown,
+    position?: unknown,
+  ): Promise<{ bytesRead: number; buffer: NodeJS.ArrayBufferView }> {
+    this.#cache.enter();
+    let buffer = bufferOrOptions;
+    if (!ArrayBuffer.isView(buffer)) {
+      if (buffer !== undefined && buffer !== null && typeof buffer !== 'object') {
+        throw invalidArgType('options', 'of type object', buffer);
+      }
+      const options = (buffer ?? {}) as ReadOptions;
+      buffer = options.buffer === undefined ? Buffer.alloc(16384) : options.buffer;
+      offset = options;
+    }
+    const transfer = readTransfer(buffer, offset, length, position);
+    const bytesRead = transfer.length === 0 ? 0 : await this.#read(transfer);
+    return { bytesRead, buffer: buffer as NodeJS.ArrayBufferView };
+  }
+
+  #read({ bytes, offset, length, position }: Transfer): number | Promise<number> {
+    return this.#cache.read(bytes, offset, length, position);
+  }
+
+  /** Reads as `fs.readSync` does, without the descriptor; see {@link read}. Returns the count of bytes. May block. */
+  readSync(
+    buffer: NodeJS.ArrayBufferView,
+    offset?: number | null,
+    length?: number | null,
+    position?: Position | null,
+  ): number;
+  readSync(buffer: NodeJS.ArrayBufferView, options?: TransferOptions): number;
+  readSync(buffer: unknown, offset?: unknown, length?: unknown, position?: unknown): number {
+    this.#cache.enter();
+    const transfer = readTransfer(buffer, offset, length, position);
+    if (transfer.length === 0) return 0;
+    return this.#cache.readSync(transfer.bytes, transfer.offset, transfer.length, transfer.position);
+  }
+
+  /** Reads into several buffers, one after the other, as `FileHandle.readv` does. */
+  async readv<T extends readonly NodeJS.ArrayBufferView[]>(
+    buffers: T,
+    position?: Position | null,
+  ): Promise<{ bytesRead: number; buffers: T }> {
+    this.#cache.enter();
+    const list = bufferList(buffers);
+    let at = writePosition(position);
+    if (list.length === 0) throw systemError(EINVAL, 'read', this.path);
+    let bytesRead = 0;
+    for (const bytes of list) {
+      if (bytes.length === 0) continue;
+      if (this.closed) throw closedError(this.path);
+      const done = await this.#cache.read(bytes, 0, bytes.length, at);
+      bytesRead += done;
+      if (at !== cursor) at += done;
+      if (done < bytes.length) break;
+    }
+    return { bytesRead, buffers };
+  }
+
+  /** As {@link readv}, blocking; returns the count of bytes. */
+  readvSync(buffers: readonly NodeJS.ArrayBufferView[], position?: Position | null): number {
+    this.#cache.enter();
+    const list = bufferList(buffers);
+    let at = writePosition(position);
+    if (list.length === 0) throw systemError(EINVAL, 'read', this.path);
+    let bytesRead = 0;
+    for (const bytes of list) {
+      if (bytes.length === 0) continue;
+      const done = this.#cache.readSync(bytes, 0, bytes.length, at);
+      bytesRead += done;
+      if (at !== cursor) at += done;
+      if (done < bytes.length) break;
+    }
+    return bytesRead;
+  }
+
+  /**
+   * Writes as `FileHandle.write` does: a buffer's bytes, or a string in an encoding (default UTF-8), at `position`
+   * (default `null`: the descriptor's cursor). Past the end the file grows; a gap reads as zeros. The bytes are taken
+   * when it is called: the buffer may be reused at once. Files opened with `'a'` are written at their end.
+   *
+   * One difference to node:fs: a position that is a number but no integer from -1 on throws `ERR_OUT_OF_RANGE` instead
+   * of writing at the cursor.
+   */
+  write<T extends NodeJS.ArrayBufferView>(
+    buffer: T,
+    offset?: number | null,
+    length?: number | null,
+    position?: Position | null,
+  ): Promise<{ bytesWritten: number; buffer: T }>;
+  write<T extends NodeJS.ArrayBufferView>(
+    buffer: T,
+    options?: TransferOptions,
+  ): Promise<{ bytesWritten: number; buffer: T }>;
+  write(
+    data: string,
+    position?: Position | null,
+    encoding?: BufferEncoding | null,
+  ): Promise<{ bytesWritten: number; buffer: string }>;
+  async write(
+    data: unknown,
+    offset?: unknown,
+    length?: unknown,
+    position?: unknown,
+  ): Promise<{ bytesWritten: number; buffer: unknown }> {
+    this.#cache.enterWrite();
+    const transfer = writeTransfer(data, offset, length, position);
+    const bytesWritten =
+      transfer.length === 0
+        ? 0
+        : await this.#cache.write(transfer.bytes, transfer.offset, transfer.length, transfer.position);
+    return { bytesWritten, buffer: data };
+  }
+
+  /** Writes as `fs.writeSync` does, without the descriptor; see {@link write}. Returns the count of bytes. May block. */
+  writeSync(
+    buffer: NodeJS.ArrayBufferView,
+    offset?: number | null,
+    length?: number | null,
+    position?: Position | null,
+  ): number;
+  writeSync(buffer: NodeJS.ArrayBufferView, options?: TransferOptions): number;
+  writeSync(data: string, position?: Position | null, encoding?: BufferEncoding | null): number;
+  writeSync(data: unknown, offset?: unknown, length?: unknown, position?: unknown): number {
+    this.#cache.enterWrite();
+    const transfer = writeTransfer(data, offset, length, position);
+    if (transfer.length === 0) return 0;
+    return this.#cache.writeSync(transfer.bytes, transfer.offset, transfer.length, transfer.position);
+  }
+
+  /** Writes several buffers, one after the other, as `FileHandle.writev` does. */
+  async writev<T extends readonly NodeJS.ArrayBufferView[]>(
+    buffers: T,
+    position?: Position | null,
+  ): Promise<{ bytesWritten: number; buffers: T }> {
+    this.#cache.enterWrite();
+    const all = Buffer.concat(bufferList(buffers));
+    const at = writePosition(position);
+    const bytesWritten = all.length === 0 ? 0 : await this.#cache.write(all, 0, all.length, at);
+    return { bytesWritten, buffers };
+  }
+
+  /** As {@link writev}, blocking; returns the count of bytes. */
+  writevSync(buffers: readonly NodeJS.ArrayBufferView[], position?: Position | null): number {
+    this.#cache.enterWrite();
+    const list = bufferList(buffers);
+    let at = writePosition(position);
+    let bytesWritten = 0;
+    for (const bytes of list) {
+      if (bytes.length === 0) continue;
+      const done = this.#cache.writeSync(bytes, 0, bytes.length, at);
+      bytesWritten += done;
+      if (at !== cursor) at += done;
+      if (done < bytes.length) break;
+    }
+    return bytesWritten;
+  }
+
+  // --- ranges ----------------------------------------------------------------------------------------------------
+
+  /**
+   * A copy of `[start, end)` that the caller owns; `end` defaults to the end of the file. Throws `ERR_OUT_OF_RANGE`
+   * for a range that is not inside the file or longer than a `Buffer` can be (`buffer.constants.MAX_LENGTH`), and
+   * `ERR_MAPPED_FILE_TRUNCATED` when the file shrinks meanwhile.
+   */
+  async slice(start?: Position, end?: Position): Promise<Buffer> {
+    const range = this.#range(start, end);
+    const buffer = Buffer.allocUnsafeSlow(range.end - range.start);
+    const done = buffer.length === 0 ? 0 : await this.#cache.read(buffer, 0, buffer.length, range.start);
+    return this.#whole(buffer, done, range.start);
+  }
+
+  /** As {@link slice}, blocking. */
+  sliceSync(start?: Position, end?: Position): Buffer {
+    const range = this.#range(start, end);
+    const buffer = Buffer.allocUnsafeSlow(range.end - range.start);
+    const done = buffer.length === 0 ? 0 : this.#cache.readSync(buffer, 0, buffer.length, range.start);
+    return this.#whole(buffer, done, range.start);
+  }
+
+  #whole(buffer: Buffer, done: number, position: number): Buffer {
+    if (done === buffer.length) return buffer;
+    const message = `The file shrank: of ${buffer.length} bytes, ${done} are left`;
+    throw new MappedFileError('ERR_MAPPED_FILE_TRUNCATED', message, {
+      path: this.path,
+      position,
+      length: buffer.length,
+    });
+  }
+
+  #range(start: unknown, end: unknown): { start: number; end: number } {
+    this.#cache.enter();
+    if (end === undefined) this.#cache.refreshSync();
+    const range = toRange(start, end, this.size);
+    if (range.end > this.size && range.end > this.#cache.refreshSync()) {
+      throw outOfRange(end === undefined ? 'start' : 'end', `<= ${this.size}, the file's size`, range.end);
+    }
+    const most = bufferConstants.MAX_LENGTH;
+    if (range.end - range.start > most) {
+      throw outOfRange('end - start', `<= ${most}, the longest typed array`, range.end - range.start);
+    }
+    return range;
+  }
+
+  /**
+   * Maps `[start, end)` for the caller, without a copy and at any position. `access` `'shared'`, the default, shows
+   * what others write and writes the file; `'private'` keeps writes in this process (copy-on-write). Views of a
+   * read-only file are private, so that a stray write is harmless. Throws as {@link slice}, and
+   * `ERR_MAPPED_FILE_BUDGET` when views exceed the pool or the address space.
+   */
+  view(start?: Position, end?: Position, options: { access?: 'shared' | 'private' } = {}): MappedView {
+    const { access = 'shared' } = options;
+    if (access !== 'shared' && access !== 'private') {
+      throw invalidArgValue('options.access', access, "must be one of: 'shared', 'private'");
+    }
+    const range = this.#range(start, end);
+    const length = range.end - range.start;
+    if (length === 0) throw outOfRange('end', '> start: an empty range cannot be mapped', range.end);
+    const { lease, buffer } = this.#cache.createView(range.start, length, access === 'private');
+    return new MappedView(this.#cache, lease, buffer);
+  }
+
+  // --- durability and size ---------------------------------------------------------------------------------------
+
+  /**
+   * Resolves when everything written through this file before the call is on the device (msync(2), then fdatasync(2)):
+   * by `write`, by the setters, by streams and by views. `start` and `end` limit which mappings are synchronised first.
+   * Rejects with `ERR_MAPPED_FILE_IO` or `ERR_MAPPED_FILE_NO_SPACE`; the system tells of a failed write-back once.
+   */
+  async flush(start?: Position, end?: Position): Promise<void> {
+    this.#cache.enter();
+    const range = toRange(start, end, Infinity);
+    await this.#cache.flush(range.start, range.end);
+  }
+
+  /** As {@link flush}, blocking; asynchronous writes that are pending are not waited for. */
+  flushSync(start?: Position, end?: Position): void {
+    this.#cache.enter();
+    const range = toRange(start, end, Infinity);
+    this.#cache.flushSync(range.start, range.end);
+  }
+
+  /** Cuts or extends the file to `length` bytes (default 0), as `FileHandle.truncate` does: what is new reads as zeros. */
+  async truncate(length = 0): Promise<void> {
+    this.#cache.enterWrite();
+    await this.#cache.truncate(truncation(length));
+  }
+
+  /** As {@link truncate}, blocking. */
+  truncateSync(length = 0): void {
+    this.#cache.enterWrite();
+    this.#cache.truncateSync(truncation(length));
+  }
+
+  /** Looks at the file's size again, and gives it in bytes: what others appended or cut off is then known. */
+  async refresh(): Promise<number> {
+    return this.refreshSync();
+  }
+
+  /** As {@link refresh}: one fstat(2), which does not wait for the device. */
+  refreshSync(): number {
+    this.#cache.enter();
+    return this.#cache.refreshSync();
+  }
+
+  /** The file's `fs.Stats`. */
+  async stat(): Promise<Stats> {
+    this.#cache.enter();
+    return this.#cache.track(statDescriptor(this.fd));
+  }
+
+  // --- the kernel ------------------------------------------------------------------------------------------------
+
+  /**
+   * Brings `[start, end)` into memory without blocking the event loop, and resolves when it is there (and was not
+   * dropped again meanwhile). A range past the end is cut.
+   */
+  async prefetch(start?: Position, end?: Position): Promise<void> {
+    this.#cache.enter();
+    const range = toRange(start, end, this.size);
+    await this.#cache.prefetch(range.start, range.end);
+  }
+
+  /**
+   * `'read'` makes the setters and `write` throw `ERR_MAPPED_FILE_READ_ONLY`, takes write access from this file's
+   * windows (mprotect(2)) and makes later views private; `'readwrite'` undoes it. A file that was opened read-only
+   * stays so.
+   */
+  protect(access: 'read' | 'readwrite'): void {
+    this.#cache.enter();
+    if (access !== 'read' && access !== 'readwrite') {
+      throw invalidArgValue('access', access, "must be one of: 'read', 'readwrite'");
+    }
+    this.#cache.protect(access === 'readwrite');
+  }
+
+  /** What happened since the file was opened. */
+  stats(): FileStats {
+    this.#cache.enter();
+    return this.#cache.stats();
+  }
+
+  // --- the end ---------------------------------------------------------------------------------------------------
+
+  /**
+   * Unmaps the windows and views at once (arrays of views become empty), errors the streams, waits for what is pending
+   * and closes the descriptor. It does not flush. Rejects if a view lost a page and nobody was told. Idempotent.
+   */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const lost = this.#release();
+    await this.#cache.idle();
+    await this.#descriptor.close();
+    if (lost !== undefined) throw lost;
+  }
+
+  /** As {@link close}; the descriptor stays open until what is pending has settled. */
+  closeSync(): void {
+    if (this.#closing !== undefined) return;
+    this.#closing = Promise.resolve();
+    const lost = this.#release();
+    if (this.#cache.busy) void this.#cache.idle().then(() => this.#descriptor.closeSync());
+    else this.#descriptor.closeSync();
+    if (lost !== undefined) throw lost;
+  }
+
+  #release(): unknown {
+    let lost: unknown;
+    try {
+      this.#cache.enter();
+    } catch (error) {
+      lost = error;
+    }
+    this.#cache.close();
+    return lost;
+  }
+
+  /** As {@link closeSync}: `using file = MappedFile.openSync(path)`. */
+  [Symbol.dispose](): void {
+    this.closeSync();
+  }
+
+  /** As {@link close}: `await using file = await MappedFile.open(path)`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function truncation(length: unknown): number {
+  return toCount(typeof length === 'number' && length < 0 ? Math.min(0, Math.ceil(length)) + 0 : length, 'len', 0);
+}
+
+interface OpenRequest {
+  source: PathLike | number;
+  path: string | undefined;
+  flags: number;
+  /** Whether the caller named flags. */
+  explicit: boolean;
+  mode: number;
+  writable: boolean;
+  appending: boolean;
+  strict: boolean;
+  windowSize: number | undefined;
+  pool: WindowPool;
+  backing: 'mmap' | 'read';
+  mustMap: boolean;
+}
+
+function openRequest(source: unknown, flags: unknown, options: OpenOptions): OpenRequest {
+  if (flags !== undefined && (typeof flags !== 'string' || !Object.hasOwn(openFlags, flags))) {
+    throw invalidArgValue('flags', flags, `must be one of: ${Object.keys(openFlags).join(', ')}`);
+  }
+  if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', options);
+  const { backing = 'auto', mode = 0o666, pool = WindowPool.default, signal, strict = false, windowSize } = options;
+  if (backing !== 'auto' && backing !== 'mmap' && backing !== 'read') {
+    throw invalidArgValue('options.backing', backing, "must be one of: 'auto', 'mmap', 'read'");
+  }
+  if (!(pool instanceof WindowPool)) throw invalidArgType('options.pool', 'an instance of WindowPool', pool);
+  if (typeof strict !== 'boolean') throw invalidArgType('options.strict', 'of type boolean', strict);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
+  }
+  const numeric = openFlags[(flags as OpenFlags | undefined) ?? 'r'];
+  const from = sourceOf(source);
+  return {
+    ...from,
+    // A FIFO without a writer must not make open(2) wait; a regular file does not know the flag.
+    flags: numeric | O_NONBLOCK,
+    explicit: flags !== undefined,
+    mode: toCount(mode, 'options.mode', 0, 0o7777),
+    writable: (numeric & O_RDWR) !== 0,
+    appending: (numeric & O_APPEND) !== 0,
+    strict,
+    windowSize: windowSize === undefined ? undefined : toCount(windowSize, 'options.windowSize', 1),
+    pool,
+    backing: backing === 'read' ? 'read' : 'mmap',
+    mustMap: backing === 'mmap',
+  };
+}
+
+function sourceOf(source: unknown): { source: PathLike | number; path: string | undefined } {
+  if (typeof source === 'number') return { source: toCount(source, 'fd', 0, 2 ** 31 - 1), path: undefined };
+  if (typeof source === 'string') return { source, path: source };
+  if (source instanceof URL) return { source, path: fileURLToPath(source) };
+  if (source instanceof Uint8Array) return { source: source as Buffer, path: Buffer.from(source).toString() };
+  if (typeof source === 'object' && source !== null && typeof (source as FileHandle).fd === 'number') {
+    const { fd } = source as FileHandle;
+    if (fd < 0) throw systemError(EBADF, 'open');
+    return { source: toCount(fd, 'fd', 0, 2 ** 31 - 1), path: undefined };
+  }
+  throw invalidArgType('source', 'of type string or number or an instance of Buffer, URL, or FileHandle', source);
+}

@@ -1,0 +1,919 @@
+/**
+ * Decides what is mapped where: the windows of one file, and the calls that reach its bytes around them.
+ *
+ * Two ways lead to a byte: a window, and the kernel (`pread`, `pwrite`). They are coherent (mmap(2), MAP_SHARED), so
+ * each operation takes whichever is cheaper, and the kernel is the authority: what a lost page spoils in a window is
+ * done again through the kernel, which answers with bytes, a short count or an errno, never with a signal.
+ */
+import { constants as bufferConstants } from 'node:buffer';
+import { constants as osConstants } from 'node:os';
+import type { ByteSink, ByteSource } from './byte-source.js';
+import { closedError, invalidState, MappedFileError, outOfRange, type SystemError, systemError } from './errors.js';
+import { native } from './native.js';
+import { Geometry, type Position, roundUp, toPosition } from './ranges.js';
+import { Window, type WindowOwner } from './window.js';
+import { defaultWindowSize, type WindowPool } from './window-pool.js';
+
+const { EAGAIN, EDQUOT, EIO, EMFILE, ENOMEM, ENOSPC, ESTALE } = osConstants.errno;
+const { granularity, pageSize, faults } = native;
+
+/** Reads of at least this many bytes go through the kernel: the copy costs the same, and a slide is saved. */
+const directFrom = 16 * 1024;
+/** From this length on, operations look at the file's size after they have touched mapped bytes. */
+const exactFrom = 4096;
+/** Copies up to this length are loops: a call into the engine costs more. */
+const loopUpTo = 64;
+/** Most that an asynchronous read copies on JavaScript's thread at once, when the bytes are in memory. */
+const hotLimit = 1024 * 1024;
+/** Most that one job on the thread pool moves, and so what it takes of memory beside the caller's. */
+const jobLimit = 4 * 1024 * 1024;
+/** Least stride that a file falls back to when the system refuses longer windows. */
+const leastStride = Math.max(granularity, 64 * 1024);
+/** How many misses pass, after the system has refused even the shortest window, before it is asked again. */
+const refusalPause = 1024;
+/** How many misses are remembered, to tell locality from thrashing. */
+const missMemory = 32;
+/** So many misses in a row in one window are a scan. */
+const scanLength = 4;
+/** So many lookups must a window serve to have been worth its slide, which costs about eight reads. */
+const worthwhileUses = 16;
+const adviceDontNeed = 4;
+
+/** The window of nothing: its length is 0, so that every access misses it. */
+const nowhere = new Window({ id: 0, buffer: new ArrayBuffer(0) });
+
+/** Counts of one file's operations since it was opened, as `MappedFile.stats` gives them. */
+export interface FileStats {
+  /** Windows mapped now. */
+  windows: number;
+  /** Bytes of the file that they cover. */
+  bytesMapped: number;
+  /** Distance between the starts of neighbouring windows, in bytes. */
+  windowSize: number;
+  /** Views that are not yet released. */
+  views: number;
+  /** Lookups that found their window. Accesses to the window used last need no lookup, and are not counted. */
+  hits: number;
+  /** Lookups that did not find their window. */
+  misses: number;
+  /** How often a window was mapped onto the file. */
+  slides: number;
+  /** How often the pool took a window away for another. */
+  evictions: number;
+  /** How often the system refused a mapping. */
+  refusals: number;
+  /** Pages that were lost under a window or a view. */
+  faults: number;
+  /** Bytes read through the kernel instead of through a window. */
+  bytesRead: number;
+  /** Bytes written through the kernel instead of through a window. */
+  bytesWritten: number;
+}
+
+/** What a cache needs to know of the file it serves. @internal */
+export interface CacheOptions {
+  fd: number;
+  path: string | undefined;
+  writable: boolean;
+  appending: boolean;
+  strict: boolean;
+  windowSize: number | undefined;
+  pool: WindowPool;
+  backing: 'mmap' | 'read';
+  /** Called when the file was dropped without being closed; must not lead back to the cache. */
+  closeDescriptor: () => void;
+}
+
+/** A mapping that a user holds, as the cache sees it. @internal */
+export interface ViewLease {
+  readonly id: number;
+  /** Weak: the user's arrays keep the buffer alive, and the collector is the last to release it. */
+  readonly buffer: WeakRef<ArrayBuffer>;
+  /** Where in the buffer the byte at `position` is. */
+  readonly byteOffset: number;
+  readonly position: number;
+  readonly length: number;
+  /** Address space in bytes, as the pool counts it. */
+  readonly reserved: number;
+  readonly shared: boolean;
+  released: boolean;
+  /** Position of the first page that was lost under it, and whether a caller was told. */
+  lostAt: number | undefined;
+  reported: boolean;
+}
+
+/** What is left to release when a file was dropped without being closed. */
+interface Abandoned {
+  windows: Map<number, Window>;
+  pool: WindowPool;
+  closeDescriptor: () => void;
+}
+
+// The file object, its streams and its views all hold the cache: when it goes, nobody is left. (Views have released
+// themselves before, by the registry below.)
+const abandonedCaches = new FinalizationRegistry<Abandoned>(({ windows, pool, closeDescriptor }) => {
+  for (const window of windows.values()) pool.release(window);
+  windows.clear();
+  closeDescriptor();
+});
+
+const collectedViews = new FinalizationRegistry<{ lease: ViewLease; views: Map<number, ViewLease>; pool: WindowPool }>(
+  ({ lease, views, pool }) => {
+    lease.released = true;
+    views.delete(lease.id);
+    pool.viewReleased(lease.reserved);
+    native.forgetMapping(lease.id);
+  },
+);
+
+/** @internal */
+export class WindowCache implements ByteSource, ByteSink, WindowOwner {
+  readonly fd: number;
+  readonly path: string | undefined;
+  readonly appending: boolean;
+  readonly strict: boolean;
+  readonly pool: WindowPool;
+
+  /** The window used last, the only one that the fast path of the scalars looks at. */
+  current: Window = nowhere;
+  readonly #self = new WeakRef<WindowOwner>(this);
+  /** The process's count of lost pages when this file was last looked after. */
+  seenFaults: number = Atomics.load(faults, 0);
+  /** Where a scalar lies that was fetched, or is to be stored, on the slow path. */
+  readonly scratch = new DataView(new ArrayBuffer(8));
+  readonly #scratchBytes = new Uint8Array(this.scratch.buffer);
+
+  #size: number;
+  #writable: boolean;
+  #closed = false;
+  #mayMap: boolean;
+  #mayAskResident = true;
+  #geometry: Geometry;
+  readonly #windows = new Map<number, Window>();
+  readonly #views = new Map<number, ViewLease>();
+
+  readonly #recentMisses: number[] = [];
+  #missCount = 0;
+  /** How many of the remembered misses must be in one window before it is worth a slide. */
+  #demand = missMemory / 4;
+  #pausedUntil = 0;
+
+  readonly #pending = new Set<Promise<unknown>>();
+  readonly #pendingWrites = new Set<Promise<unknown>>();
+  readonly #retained = new Set<(reason: Error) => void>();
+
+  #hits = 0;
+  #slides = 0;
+  #evictions = 0;
+  #refusals = 0;
+  #faults = 0;
+  #bytesRead = 0;
+  #bytesWritten = 0;
+
+  constructor(options: CacheOptions) {
+    this.fd = options.fd;
+    this.path = options.path;
+    this.appending = options.appending;
+    this.strict = options.strict;
+    this.pool = options.pool;
+    this.#writable = options.writable;
+    this.#mayMap = options.backing === 'mmap';
+    this.#geometry = new Geometry(strideFor(options.windowSize, options.pool), granularity);
+    this.#size = this.#succeed(native.fileSize(this.fd), 'fstat');
+    const { pool, closeDescriptor } = options;
+    abandonedCaches.register(this, { windows: this.#windows, pool, closeDescriptor }, this);
+  }
+
+  // --- state -----------------------------------------------------------------------------------------------------
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether the file may be written now: how it was opened, and `protect`. */
+  get writable(): boolean {
+    return this.#writable;
+  }
+
+  get backing(): 'mmap' | 'read' {
+    return this.#mayMap ? 'mmap' : 'read';
+  }
+
+  stats(): FileStats {
+    let bytesMapped = 0;
+    for (const window of this.#windows.values()) bytesMapped += window.length;
+    return {
+      windows: this.#windows.size,
+      bytesMapped,
+      windowSize: this.#geometry.stride,
+      views: this.#views.size,
+      hits: this.#hits,
+      misses: this.#missCount,
+      slides: this.#slides,
+      evictions: this.#evictions,
+      refusals: this.#refusals,
+      faults: this.#faults,
+      bytesRead: this.#bytesRead,
+      bytesWritten: this.#bytesWritten,
+    };
+  }
+
+  /** Begins a call: throws when the file is closed, and tells of a view's lost page that nobody was told of. */
+  enter(): void {
+    if (this.#closed) throw closedError(this.path);
+    this.#findLostPages();
+    this.#reportViews();
+  }
+
+  /** Begins a call that writes: throws `ERR_MAPPED_FILE_READ_ONLY`, too. */
+  enterWrite(position?: number, length?: number): void {
+    this.enter();
+    if (this.#writable) return;
+    const details = { path: this.path, position, length };
+    throw new MappedFileError('ERR_MAPPED_FILE_READ_ONLY', 'The file is read-only', details);
+  }
+
+  refreshSync(): number {
+    const size = this.#succeed(native.fileSize(this.fd), 'fstat');
+    if (size !== this.#size) this.#resized(size);
+    return size;
+  }
+
+  /** Lets this file's windows, and what is written later, be written or not. */
+  protect(writable: boolean): void {
+    for (const window of this.#windows.values()) {
+      this.#succeed(native.protectMapping(window.id, writable), 'mprotect');
+      window.writable = writable && !this.appending;
+    }
+    this.#writable = writable;
+  }
+
+  retain(cancel: (reason: Error) => void): () => void {
+    const entry = (reason: Error): void => cancel(reason);
+    this.#retained.add(entry);
+    return () => {
+      this.#retained.delete(entry);
+    };
+  }
+
+  /** True while streams or pending operations need the file. */
+  get busy(): boolean {
+    return this.#retained.size > 0 || this.#pending.size > 0;
+  }
+
+  /**
+   * Releases every window and view, and errors the streams. Calls throw from now on; those that are pending finish, and
+   * `idle` waits for them. Idempotent.
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#findLostPages();
+    this.#closed = true;
+    abandonedCaches.unregister(this);
+    this.current = nowhere;
+    for (const window of [...this.#windows.values()]) this.#drop(window);
+    for (const lease of [...this.#views.values()]) {
+      const buffer = lease.buffer.deref();
+      if (buffer !== undefined) this.releaseView(lease, buffer);
+    }
+    for (const cancel of [...this.#retained]) cancel(closedError(this.path));
+    this.#retained.clear();
+  }
+
+  /** Resolves when no operation is pending; never rejects. */
+  async idle(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+  }
+
+  // --- scalars ---------------------------------------------------------------------------------------------------
+
+  /** The slow path of reading a scalar of `length` bytes: gives it at offset 0 of the scratch. */
+  fetch(position: Position, length: number): DataView {
+    const at = toPosition(position);
+    const before = this.#size;
+    this.enter();
+    this.#requireInside(at, length, before);
+    const window = this.strict ? undefined : this.#windowAt(at, length);
+    if (window !== undefined) {
+      this.current = window;
+      copy(window.bytes, at - window.start, this.#scratchBytes, 0, length);
+      if (!this.#findLostPages()) return this.scratch;
+    }
+    const done = native.read(this.fd, this.#scratchBytes, 0, length, at);
+    if (done < 0) throw this.#mappingFailure(-done, 'read', at, length);
+    if (done < length) throw this.#truncated(at, length);
+    this.#bytesRead += length;
+    return this.scratch;
+  }
+
+  /** The slow path of writing the scalar of `length` bytes at offset 0 of the scratch. */
+  store(position: Position, length: number): void {
+    const at = toPosition(position);
+    const before = this.#size;
+    // Looked for here, not by enterWrite alone: the fast path may just have written into a page that was lost.
+    const lost = this.#findLostPages();
+    this.enterWrite(at, length);
+    if (this.appending) {
+      const details = { path: this.path, position: at, length };
+      throw new MappedFileError(
+        'ERR_MAPPED_FILE_READ_ONLY',
+        'The file is opened for appending, what it holds is read-only',
+        details,
+      );
+    }
+    this.#requireInside(at, length, before);
+    const window = this.strict || lost ? undefined : this.#windowAt(at, length);
+    if (window !== undefined) {
+      this.current = window;
+      window.dirty = true;
+      copy(this.#scratchBytes, 0, window.bytes, at - window.start, length);
+      if (!this.#findLostPages()) return;
+    }
+    if (at + length > this.refreshSync()) throw this.#truncated(at, length);
+    const done = native.write(this.fd, this.#scratchBytes, 0, length, at);
+    if (done < length) throw this.#mappingFailure(done < 0 ? -done : ENOSPC, 'write', at, length);
+    this.#bytesWritten += length;
+  }
+
+  // --- reading ---------------------------------------------------------------------------------------------------
+
+  readIntoSync(target: Uint8Array, position: number): number {
+    return this.readSync(target, 0, target.length, position);
+  }
+
+  /**
+   * Copies up to `length` bytes from `position` to `offset` of `target`; a `position` of -1 is the descriptor's own
+   * cursor, which moves. The count may be short at the end of the file.
+   */
+  readSync(target: Uint8Array, offset: number, length: number, position: number): number {
+    if (length < directFrom && position >= 0 && position + length <= this.#size && !this.strict) {
+      const window = this.#windowAt(position, length);
+      if (window !== undefined) {
+        this.current = window;
+        copy(window.bytes, position - window.start, target, offset, length);
+        const sound = !this.#findLostPages();
+        if (sound && (length < exactFrom || position + length <= this.refreshSync())) return length;
+      }
+    }
+    const done = native.read(this.fd, target, offset, length, position);
+    if (done < 0) throw this.#systemFailure(-done, 'read', position, length);
+    return this.#haveRead(done, position);
+  }
+
+  readInto(target: Uint8Array, position: number): number | Promise<number> {
+    return this.read(target, 0, target.length, position);
+  }
+
+  /**
+   * As `readSync`, without blocking: on the spot when the bytes are in memory, else on the thread pool, where it
+   * reads into memory of its own, so that the caller's may be transferred or collected meanwhile.
+   */
+  read(target: Uint8Array, offset: number, length: number, position: number): number | Promise<number> {
+    let done = 0;
+    while (position >= 0 && length <= hotLimit && this.#mayAskResident) {
+      const moved = native.readResident(this.fd, target, offset + done, length - done, position + done);
+      if (moved < 0) {
+        if (moved !== -EAGAIN) this.#mayAskResident = false;
+        break;
+      }
+      done += moved;
+      // Short of what was asked for, it is the end of the file or of what is in memory; the next call tells.
+      if (moved === 0 || done === length) return this.#haveRead(done, position);
+    }
+    return this.track(this.#readByJobs(target, offset, length, position, done));
+  }
+
+  async #readByJobs(
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    done: number,
+  ): Promise<number> {
+    while (done < length) {
+      const piece = Math.min(jobLimit, length - done);
+      const at = position < 0 ? -1 : position + done;
+      const moved = await native.readAsync(this.fd, target, offset + done, piece, at);
+      if (moved === -ESTALE) throw invalidState('The buffer was detached while it was read into');
+      if (moved < 0) throw this.#systemFailure(-moved, 'read', position, length);
+      done += moved;
+      if (moved < piece) break;
+    }
+    return this.#haveRead(done, position);
+  }
+
+  #haveRead(done: number, position: number): number {
+    this.#bytesRead += done;
+    if (done > 0 && position + done > this.#size && !this.#closed) this.refreshSync();
+    return done;
+  }
+
+  borrow<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T {
+    this.enter();
+    if (position + length > this.#size && position + length > this.refreshSync()) length = this.#size - position;
+    if (length <= 0) return use(new Uint8Array(0));
+    const window = this.#mayMap ? this.#windowOf(position) : undefined;
+    if (window === undefined) return this.#borrowCopy(position, length, use);
+    const offset = position - window.start;
+    const bytes = window.bytes.subarray(offset, Math.min(offset + length, window.length));
+    window.pins++;
+    let result: T;
+    try {
+      result = use(bytes);
+    } finally {
+      window.pins--;
+    }
+    if (this.#findLostPages()) throw this.#truncated(position, bytes.length);
+    if ((bytes.length >= exactFrom || this.strict) && position + bytes.length > this.refreshSync()) {
+      throw this.#truncated(position, bytes.length);
+    }
+    return result;
+  }
+
+  #borrowCopy<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T {
+    const bytes = new Uint8Array(Math.min(length, hotLimit));
+    const done = native.read(this.fd, bytes, 0, bytes.length, position);
+    if (done < 0) throw this.#systemFailure(-done, 'read', position, length);
+    return use(bytes.subarray(0, this.#haveRead(done, position)));
+  }
+
+  async prefetch(start: number, end: number): Promise<void> {
+    for (let position = start; position < Math.min(end, this.#size); position += jobLimit) {
+      if (this.#closed) throw closedError(this.path);
+      const length = Math.min(jobLimit, end - position);
+      const done = await this.track(native.warmAsync(this.fd, position, length));
+      if (done < 0) throw this.#systemFailure(-done, 'read', position, length);
+    }
+  }
+
+  release(start: number, end: number): void {
+    if (this.#closed) return;
+    for (const window of this.#windows.values()) {
+      // Whole pages inside the range only: its neighbours may still be wanted.
+      const from = Math.max(0, roundUp(start - window.start, pageSize));
+      const to = Math.floor(Math.min(window.length, end - window.start) / pageSize) * pageSize;
+      if (to > from) native.adviseMapping(window.id, from, to - from, adviceDontNeed);
+    }
+  }
+
+  // --- writing ---------------------------------------------------------------------------------------------------
+
+  /**
+   * Writes `length` bytes from `offset` of `source` at `position`, or at the descriptor's cursor for -1; past the end
+   * the file grows. May be short when the disk is nearly full.
+   */
+  writeSync(source: Uint8Array, offset: number, length: number, position: number): number {
+    const done = native.write(this.fd, source, offset, length, position);
+    if (done < 0) throw this.#systemFailure(-done, 'write', position, length);
+    return this.#haveWritten(done, position);
+  }
+
+  /** As `writeSync`, on the thread pool. The bytes are copied before the call returns. */
+  write(source: Uint8Array, offset: number, length: number, position: number): Promise<number> {
+    const first = this.#writeJob(source, offset, Math.min(length, jobLimit), position);
+    const all = length <= jobLimit ? first : this.#writeOn(first, source, offset, length, position);
+    const write = this.track(all);
+    this.#pendingWrites.add(write);
+    const forget = (): void => void this.#pendingWrites.delete(write);
+    write.then(forget, forget);
+    return write;
+  }
+
+  async #writeJob(source: Uint8Array, offset: number, length: number, position: number): Promise<number> {
+    const done = await native.writeAsync(this.fd, source, offset, length, position);
+    if (done < 0) throw this.#systemFailure(-done, 'write', position, length);
+    return this.#haveWritten(done, position);
+  }
+
+  // A write longer than a job goes on from a private copy: the caller may reuse the array as soon as `write` returns.
+  #writeOn(
+    first: Promise<number>,
+    source: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<number> {
+    const rest = source.slice(offset + jobLimit, offset + length);
+    const go = async (): Promise<number> => {
+      let done = await first;
+      while (done >= jobLimit && done < length) {
+        const piece = Math.min(jobLimit, length - done);
+        const at = position < 0 ? -1 : position + done;
+        const moved = await this.#writeJob(rest, done - jobLimit, piece, at).catch(() => 0);
+        done += moved;
+        if (moved < piece) break;
+      }
+      return done;
+    };
+    return go();
+  }
+
+  #haveWritten(done: number, position: number): number {
+    this.#bytesWritten += done;
+    if (this.#closed) return done;
+    if (position < 0 || this.appending) this.refreshSync();
+    else if (position + done > this.#size) this.#resized(position + done);
+    return done;
+  }
+
+  async writeFrom(bytes: Uint8Array, position: number): Promise<number> {
+    this.enterWrite(position, bytes.length);
+    let done = await this.write(bytes, 0, bytes.length, position);
+    // Short: the next piece tells why.
+    while (done < bytes.length) done += await this.write(bytes, done, bytes.length - done, position + done);
+    return done;
+  }
+
+  async preallocate(start: number, length: number): Promise<void> {
+    this.enterWrite(start, length);
+    const status = await this.track(native.allocateAsync(this.fd, start, length));
+    if (status < 0) throw this.#systemFailure(-status, 'fallocate', start, length);
+  }
+
+  truncateSync(size: number): void {
+    this.#succeed(native.truncate(this.fd, size), 'ftruncate');
+    this.#resized(size);
+  }
+
+  async truncate(size: number): Promise<void> {
+    const status = await this.track(native.truncateAsync(this.fd, size));
+    this.#succeed(status, 'ftruncate');
+    if (!this.#closed) this.refreshSync();
+  }
+
+  flushSync(start = 0, end = Infinity): void {
+    this.enter();
+    const { ids, windows } = this.#dirty(start, end);
+    for (const window of windows) window.dirty = false;
+    const status = native.flush(this.fd, ids);
+    if (status < 0) throw this.#mappingFailure(-status, 'fdatasync');
+  }
+
+  async flush(start = 0, end = Infinity): Promise<void> {
+    this.enter();
+    const settled = (): Promise<number> => {
+      const { ids, windows } = this.#dirty(start, end);
+      for (const window of windows) {
+        window.dirty = false;
+        window.pins++;
+      }
+      const done = native.flushAsync(this.fd, ids);
+      return done.finally(() => windows.forEach((window) => window.pins--));
+    };
+    // One promise for both steps, so that `close` waits for the second, too.
+    const status = await this.track(
+      this.#pendingWrites.size === 0 ? settled() : Promise.allSettled(this.#pendingWrites).then(settled),
+    );
+    if (status < 0) throw this.#mappingFailure(-status, 'fdatasync');
+  }
+
+  #dirty(start: number, end: number): { ids: number[]; windows: Window[] } {
+    const windows: Window[] = [];
+    for (const window of this.#windows.values()) {
+      if (window.dirty && window.start < end && window.start + window.length > start) windows.push(window);
+    }
+    const ids = windows.map((window) => window.id);
+    for (const lease of this.#views.values()) {
+      // A view is written without our knowing.
+      if (lease.shared && lease.position < end && lease.position + lease.length > start) ids.push(lease.id);
+    }
+    return { ids, windows };
+  }
+
+  // --- views -----------------------------------------------------------------------------------------------------
+
+  /** Maps `[start, start + length)` for a user. A private mapping, or one of a read-only file, is copy-on-write. */
+  createView(start: number, length: number, isPrivate: boolean): { lease: ViewLease; buffer: ArrayBuffer } {
+    this.enter();
+    const shared = this.#writable && !this.appending && !isPrivate;
+    const reserved = roundUp((start % granularity) + length, granularity);
+    const details = { path: this.path, position: start, length };
+    if (!this.#mayMap) {
+      throw new MappedFileError(
+        'ERR_MAPPED_FILE_NOT_MAPPABLE',
+        'The file cannot be mapped, so it has no views',
+        details,
+      );
+    }
+    this.pool.admitView(reserved, this.path, start);
+    let mapping = native.createView(this.fd, start, length, true, !shared);
+    while (mapping === -ENOMEM && this.pool.shrink()) {
+      mapping = native.createView(this.fd, start, length, true, !shared);
+    }
+    if (typeof mapping !== 'object') {
+      this.pool.viewReleased(reserved);
+      if (mapping === -ENOMEM) {
+        const message = 'The system has no room for the view in the address space';
+        throw new MappedFileError('ERR_MAPPED_FILE_BUDGET', message, {
+          ...details,
+          cause: systemError(ENOMEM, 'mmap'),
+        });
+      }
+      const cause = mapping === undefined ? undefined : systemError(-mapping, 'mmap');
+      throw new MappedFileError('ERR_MAPPED_FILE_NOT_MAPPABLE', 'The file cannot be mapped', { ...details, cause });
+    }
+    const { id, buffer, byteOffset } = mapping;
+    const lease: ViewLease = {
+      id,
+      buffer: new WeakRef(buffer),
+      byteOffset,
+      position: start,
+      length,
+      reserved,
+      shared,
+      released: false,
+      lostAt: undefined,
+      reported: false,
+    };
+    this.#views.set(id, lease);
+    collectedViews.register(buffer, { lease, views: this.#views, pool: this.pool }, lease);
+    if (start + length > this.refreshSync()) {
+      this.releaseView(lease, buffer);
+      throw this.#truncated(start, length);
+    }
+    return { lease, buffer };
+  }
+
+  /** Throws when a page of the view was lost. */
+  checkView(lease: ViewLease): void {
+    this.#findLostPages();
+    if (lease.lostAt === undefined) return;
+    lease.reported = true;
+    throw this.#lostView(lease);
+  }
+
+  flushViewSync(lease: ViewLease): void {
+    this.checkView(lease);
+    if (this.#closed) throw closedError(this.path);
+    if (lease.released || !lease.shared) return;
+    const status = native.flush(this.fd, [lease.id]);
+    if (status < 0) throw this.#mappingFailure(-status, 'msync', lease.position, lease.length);
+  }
+
+  async flushView(lease: ViewLease): Promise<void> {
+    this.checkView(lease);
+    if (this.#closed) throw closedError(this.path);
+    if (lease.released || !lease.shared) return;
+    const status = await this.track(native.flushAsync(this.fd, [lease.id]));
+    if (status < 0) throw this.#mappingFailure(-status, 'msync', lease.position, lease.length);
+  }
+
+  /** Detaches the buffer and unmaps the view; what was transferred to another thread stays with it. Idempotent. */
+  releaseView(lease: ViewLease, buffer: ArrayBuffer): void {
+    if (lease.released) return;
+    this.#findLostPages();
+    lease.released = true;
+    this.#views.delete(lease.id);
+    collectedViews.unregister(lease);
+    this.pool.viewReleased(lease.reserved);
+    native.releaseMapping(lease.id, buffer);
+  }
+
+  // --- windows ---------------------------------------------------------------------------------------------------
+
+  evicted(window: Window): void {
+    this.#evictions++;
+    // A window that was hardly used was not worth its slide: ask for more misses before the next one.
+    this.#demand =
+      window.uses < worthwhileUses
+        ? Math.min(missMemory + 1, this.#demand + 4)
+        : Math.max(missMemory / 4, this.#demand - 4);
+    this.#forget(window);
+  }
+
+  #forget(window: Window): void {
+    this.#windows.delete(window.slot);
+    if (this.current === window) this.current = nowhere;
+  }
+
+  #drop(window: Window): void {
+    this.#forget(window);
+    this.pool.release(window);
+  }
+
+  /** A window that holds `[position, position + length)`, inside the file; undefined where the kernel is cheaper. */
+  #windowAt(position: number, length: number): Window | undefined {
+    const { current } = this;
+    const offset = position - current.start;
+    if (offset >= 0 && offset + length <= current.length) return current;
+    const slot = this.#geometry.slotOf(position);
+    if (!this.#windows.has(slot) && !this.#isWorthMapping(slot)) return undefined;
+    const window = this.#windowOf(position);
+    return window !== undefined && position + length <= window.start + window.length ? window : undefined;
+  }
+
+  /** The window that holds the byte at `position`, inside the file; undefined where the system refuses it. */
+  #windowOf(position: number): Window | undefined {
+    const slot = this.#geometry.slotOf(position);
+    let window = this.#windows.get(slot);
+    if (window === undefined) {
+      window = this.#map(slot);
+    } else {
+      this.#hits++;
+      if (window.length < this.#geometry.lengthOf(slot, this.#size)) window = this.#extend(window);
+    }
+    if (window !== undefined) this.pool.touch(window);
+    return window;
+  }
+
+  #map(slot: number): Window | undefined {
+    if (!this.#mayMap || this.#missCount < this.#pausedUntil) return undefined;
+    const length = this.#geometry.lengthOf(slot, this.#size);
+    const window = this.pool.acquire(this.#capacityFor(length), this.#self);
+    let status = -ENOMEM;
+    if (window !== undefined) {
+      const writable = this.#writable;
+      const start = this.#geometry.startOf(slot);
+      status = native.slideWindow(window.id, this.fd, start, length, writable);
+      if (status >= 0) {
+        window.slot = slot;
+        window.start = start;
+        window.length = length;
+        window.writable = writable && !this.appending && !this.strict;
+        this.#windows.set(slot, window);
+        this.#slides++;
+        return window;
+      }
+      this.pool.release(window);
+    }
+    this.#refused(-status);
+    return undefined;
+  }
+
+  // The caller goes on through the kernel. Shorter windows may fit where this one did not.
+  #refused(errno: number): void {
+    this.#refusals++;
+    if (errno !== ENOMEM && errno !== EAGAIN && errno !== EMFILE) {
+      this.#mayMap = false;
+      return;
+    }
+    if (this.#geometry.stride > leastStride) {
+      for (const window of [...this.#windows.values()]) this.#drop(window);
+      this.#geometry = new Geometry(Math.max(leastStride, this.#geometry.stride / 2), granularity);
+    } else {
+      this.#pausedUntil = this.#missCount + refusalPause;
+    }
+  }
+
+  #extend(window: Window): Window | undefined {
+    const length = this.#geometry.lengthOf(window.slot, this.#size);
+    if (length > window.capacity || native.extendWindow(window.id, this.fd, length) < 0) {
+      const { slot, dirty } = window;
+      this.#drop(window);
+      const longer = this.#map(slot);
+      if (longer !== undefined) longer.dirty = dirty;
+      return longer;
+    }
+    window.length = length;
+    return window;
+  }
+
+  /** Files shorter than a window get a shorter one, by powers of two, so that the pool can pass them on. */
+  #capacityFor(length: number): number {
+    const { capacity, stride } = this.#geometry;
+    if (this.#size > stride) return capacity;
+    return Math.min(capacity, 2 ** Math.ceil(Math.log2(Math.max(length, leastStride))));
+  }
+
+  /**
+   * Whether to map window `slot` for a small access that missed. While the pool has room, yes. If another window must
+   * go for it, only where there is locality: a scan, or many of the last misses. Scattered accesses cost least
+   * through the kernel.
+   */
+  #isWorthMapping(slot: number): boolean {
+    if (!this.#mayMap) return false;
+    const index = this.#missCount++ % missMemory;
+    this.#recentMisses[index] = slot;
+    if (this.pool.hasRoom(this.#capacityFor(this.#geometry.capacity))) return true;
+    let inSlot = 0;
+    for (const missed of this.#recentMisses) if (missed === slot) inSlot++;
+    if (inSlot < scanLength) return false;
+    if (this.#missCount % 1024 === 0) this.#demand = Math.max(missMemory / 4, this.#demand - 1);
+    if (inSlot >= this.#demand) return true;
+    for (let back = 1; back < scanLength; back++) {
+      if (this.#recentMisses[(index + missMemory - back) % missMemory] !== slot) return false;
+    }
+    return true;
+  }
+
+  #resized(size: number): void {
+    this.#size = size;
+    for (const window of this.#windows.values()) {
+      // Pages past the end stay mapped, and come back if the file grows again; nothing looks past `length`.
+      if (window.start + window.length > size) window.length = Math.max(0, size - window.start);
+    }
+  }
+
+  /** `before` is the size that the caller could know of: what was inside it, and is no longer, was cut off. */
+  #requireInside(position: number, length: number, before: number): void {
+    const end = position + length;
+    if (end <= this.#size || end <= this.refreshSync()) return;
+    if (end <= before) throw this.#truncated(position, length);
+    const size = this.#size;
+    const range = size < length ? `inside the file, which has ${size} bytes` : `>= 0 && <= ${size - length}`;
+    throw outOfRange('position', range, position);
+  }
+
+  // --- lost pages ------------------------------------------------------------------------------------------------
+
+  /** True when a page of one of this file's windows was lost since the last look; that window is then dropped. */
+  #findLostPages(): boolean {
+    const count = Atomics.load(faults, 0);
+    if (count === this.seenFaults) return false;
+    this.seenFaults = count;
+    let found = false;
+    for (const window of [...this.#windows.values()]) {
+      const lost = native.mappingFaults(window.id);
+      if (lost === 0) continue;
+      found = true;
+      this.#faults += lost;
+      this.#drop(window);
+    }
+    for (const lease of this.#views.values()) {
+      if (lease.lostAt !== undefined) continue;
+      const lost = native.mappingFaults(lease.id);
+      if (lost === 0) continue;
+      this.#faults += lost;
+      lease.lostAt = Math.floor(lease.position / granularity) * granularity + native.firstFault(lease.id);
+    }
+    if (found && !this.#closed) this.refreshSync();
+    return found;
+  }
+
+  #reportViews(): void {
+    for (const lease of this.#views.values()) {
+      if (lease.lostAt === undefined || lease.reported) continue;
+      lease.reported = true;
+      throw this.#lostView(lease);
+    }
+  }
+
+  #lostView(lease: ViewLease): MappedFileError | SystemError {
+    const position = lease.lostAt ?? lease.position;
+    const { path } = this;
+    if (this.#closed || native.fileSize(this.fd) <= position) {
+      const message = 'The file shrank under a view, whose bytes from there on were not the file’s';
+      return new MappedFileError('ERR_MAPPED_FILE_TRUNCATED', message, { path, position, length: lease.length });
+    }
+    return this.#mappingFailure(lease.shared ? ENOSPC : EIO, 'mmap', position, lease.length);
+  }
+
+  // --- errors ----------------------------------------------------------------------------------------------------
+
+  #truncated(position: number, length: number): MappedFileError {
+    if (!this.#closed) this.refreshSync();
+    const message = `The file shrank to ${this.#size} bytes; asked for ${length}`;
+    return new MappedFileError('ERR_MAPPED_FILE_TRUNCATED', message, { path: this.path, position, length });
+  }
+
+  /** What the system says of a call that a user knows from node:fs: in Node's form. */
+  #systemFailure(errno: number, syscall: string, position: number, length: number): SystemError {
+    const error = systemError(errno, syscall, this.path);
+    return Object.assign(error, position < 0 ? { length } : { position, length });
+  }
+
+  /** What the system says where a user only touched memory, or asked for it to be safe on the device. */
+  #mappingFailure(errno: number, syscall: string, position?: number, length?: number): MappedFileError | SystemError {
+    const cause = systemError(errno, syscall, this.path);
+    const details = { path: this.path, position, length, syscall, cause };
+    if (errno === EIO) return new MappedFileError('ERR_MAPPED_FILE_IO', 'The device failed', details);
+    if (errno === ENOSPC || errno === EDQUOT) {
+      return new MappedFileError('ERR_MAPPED_FILE_NO_SPACE', 'The disk is full', details);
+    }
+    return cause;
+  }
+
+  #succeed(status: number, syscall: string): number {
+    if (status < 0) throw systemError(-status, syscall, this.path);
+    return status;
+  }
+
+  /** Keeps the descriptor open until the promise has settled. */
+  track<T>(promise: Promise<T>): Promise<T> {
+    this.#pending.add(promise);
+    const forget = (): void => void this.#pending.delete(promise);
+    promise.then(forget, forget);
+    return promise;
+  }
+}
+
+/** The stride that fits the engine, whose arrays end somewhere, and the pool, which must hold one window at least. */
+function strideFor(windowSize: number | undefined, pool: WindowPool): number {
+  const engine = Math.min(bufferConstants.MAX_LENGTH, 2 ** 32) - 2 * granularity;
+  // By default several windows fit, so that several places of a file can be in use at a time.
+  const wanted = windowSize ?? Math.min(defaultWindowSize, pool.limit / 8);
+  const most = Math.min(engine, pool.limit - granularity);
+  return Math.max(granularity, Math.min(roundUp(wanted, granularity), Math.floor(most / granularity) * granularity));
+}
+
+function copy(source: Uint8Array, from: number, target: Uint8Array, to: number, length: number): void {
+  if (length <= loopUpTo) {
+    for (let i = 0; i < length; i++) target[to + i] = source[from + i] as number;
+  } else {
+    target.set(source.subarray(from, from + length), to);
+  }
+}

@@ -1,0 +1,213 @@
+import { MappedFileError } from './errors.js';
+import { native } from './native.js';
+import { toCount } from './ranges.js';
+import { Window, type WindowOwner } from './window.js';
+
+const GiB = 2 ** 30;
+const MiB = 2 ** 20;
+
+/** Defaults by size of the address space; see docs/decisions.md for the measurements behind them. */
+const defaults =
+  native.pointerSize === 8
+    ? { windowSize: GiB, limit: 64 * GiB, maxWindows: 1024 }
+    : { windowSize: 32 * MiB, limit: 256 * MiB, maxWindows: 256 };
+
+/** Window size, in bytes, of a file that is opened without one. */
+export const defaultWindowSize: number = defaults.windowSize;
+
+export interface WindowPoolOptions {
+  /**
+   * Most bytes of address space that windows and views may take. Default 64 GiB, or 256 MiB on 32-bit systems; at
+   * the least two granules, which is the smallest window.
+   */
+  limit?: number;
+  /** Most windows and views at a time. Default 1024, or 256 on 32-bit systems. */
+  maxWindows?: number;
+}
+
+/** A pool's state, as {@link WindowPool.stats} gives it. */
+export interface PoolStats {
+  /** Windows that exist. */
+  windows: number;
+  /** Their address space, in bytes. */
+  windowBytes: number;
+  /** Views that are not yet released. */
+  views: number;
+  /** Their address space, in bytes. */
+  viewBytes: number;
+  /** How often a window was taken from the file that used it least recently. */
+  evictions: number;
+  /** How often the system refused a mapping. */
+  refusals: number;
+}
+
+/**
+ * The budget that the windows of many files share, by bytes of address space and by number of mappings. Windows go
+ * from file to file, least recently used first. A pool belongs to one thread.
+ */
+export class WindowPool {
+  static #default: WindowPool | undefined;
+
+  /** The pool of files that are opened without one; one for each thread. */
+  static get default(): WindowPool {
+    return (WindowPool.#default ??= new WindowPool());
+  }
+
+  /** Most bytes of address space that windows and views may take. */
+  readonly limit: number;
+  /** Most windows and views at a time. */
+  readonly maxWindows: number;
+
+  readonly #windows = new Set<Window>();
+  #windowBytes = 0;
+  #views = 0;
+  #viewBytes = 0;
+  #clock = 0;
+  #evictions = 0;
+  #refusals = 0;
+
+  /** Throws `ERR_INVALID_ARG_TYPE` or `ERR_OUT_OF_RANGE` for options that are not positive integers. */
+  constructor(options: WindowPoolOptions = {}) {
+    const { limit = defaults.limit, maxWindows = defaults.maxWindows } = options;
+    this.limit = Math.max(2 * native.granularity, toCount(limit, 'options.limit', 1));
+    this.maxWindows = toCount(maxWindows, 'options.maxWindows', 1);
+  }
+
+  /** The numbers at this moment. */
+  stats(): PoolStats {
+    return {
+      windows: this.#windows.size,
+      windowBytes: this.#windowBytes,
+      views: this.#views,
+      viewBytes: this.#viewBytes,
+      evictions: this.#evictions,
+      refusals: this.#refusals,
+    };
+  }
+
+  /** Marks a window as just used. @internal */
+  touch(window: Window): void {
+    window.used = ++this.#clock;
+    window.uses++;
+  }
+
+  /** Whether a window of this size can be had without taking another. @internal */
+  hasRoom(capacity: number): boolean {
+    return this.#bytes + capacity <= this.limit && this.#count < this.maxWindows;
+  }
+
+  /**
+   * A window of exactly `capacity` bytes for `owner`: a new one while there is room, or else the one that was not
+   * used for longest. `undefined` when there is none: every window is pinned, views take all, or the system refuses.
+   * @internal
+   */
+  acquire(capacity: number, owner: WeakRef<WindowOwner>): Window | undefined {
+    while (!this.hasRoom(capacity)) {
+      const victim = this.#leastRecentlyUsed();
+      if (victim === undefined) return undefined;
+      this.#evict(victim);
+      if (victim.capacity === capacity) return this.#lend(victim, owner);
+      this.#destroy(victim);
+    }
+    for (;;) {
+      const mapping = native.createWindow(capacity);
+      if (typeof mapping === 'object') {
+        const window = new Window(mapping);
+        this.#windows.add(window);
+        this.#windowBytes += capacity;
+        return this.#lend(window, owner);
+      }
+      // Where the engine refuses external buffers, fewer windows do not help.
+      if (mapping === undefined) return undefined;
+      this.#refusals++;
+      const victim = this.#leastRecentlyUsed();
+      if (victim === undefined) return undefined;
+      this.#evict(victim);
+      this.#destroy(victim);
+    }
+  }
+
+  /** Takes a window back from its owner and unmaps it. @internal */
+  release(window: Window): void {
+    window.owner = undefined;
+    this.#destroy(window);
+  }
+
+  /**
+   * Makes room for a view of `bytes` of address space, by giving up windows where it must.
+   * Throws `ERR_MAPPED_FILE_BUDGET` where views alone would exceed the pool.
+   * @internal
+   */
+  admitView(bytes: number, path: string | undefined, position: number): void {
+    if (this.#viewBytes + bytes > this.limit || this.#views >= this.maxWindows) {
+      throw new MappedFileError(
+        'ERR_MAPPED_FILE_BUDGET',
+        `A view of ${bytes} bytes and the ${this.#views} views of ${this.#viewBytes} bytes that are held exceed the ` +
+          `pool of ${this.limit} bytes and ${this.maxWindows} mappings; dispose of views, or open the file with a ` +
+          `larger pool`,
+        { path, position, length: bytes },
+      );
+    }
+    while (!this.hasRoom(bytes)) {
+      const victim = this.#leastRecentlyUsed();
+      if (victim === undefined) break;
+      this.#evict(victim);
+      this.#destroy(victim);
+    }
+    this.#views++;
+    this.#viewBytes += bytes;
+  }
+
+  /** @internal */
+  viewReleased(bytes: number): void {
+    this.#views--;
+    this.#viewBytes -= bytes;
+  }
+
+  /** Gives up one window, so that the system may have room for a mapping. False when there is none. @internal */
+  shrink(): boolean {
+    this.#refusals++;
+    const victim = this.#leastRecentlyUsed();
+    if (victim === undefined) return false;
+    this.#evict(victim);
+    this.#destroy(victim);
+    return true;
+  }
+
+  get #bytes(): number {
+    return this.#windowBytes + this.#viewBytes;
+  }
+
+  get #count(): number {
+    return this.#windows.size + this.#views;
+  }
+
+  #lend(window: Window, owner: WeakRef<WindowOwner>): Window {
+    window.owner = owner;
+    window.dirty = false;
+    window.uses = 0;
+    window.length = 0;
+    return window;
+  }
+
+  // A walk over at most maxWindows windows costs less than the system call that follows it.
+  #leastRecentlyUsed(): Window | undefined {
+    let found: Window | undefined;
+    for (const window of this.#windows) {
+      if (window.pins === 0 && (found === undefined || window.used < found.used)) found = window;
+    }
+    return found;
+  }
+
+  #evict(window: Window): void {
+    this.#evictions++;
+    window.owner?.deref()?.evicted(window);
+    window.owner = undefined;
+  }
+
+  #destroy(window: Window): void {
+    this.#windows.delete(window);
+    this.#windowBytes -= window.capacity;
+    native.releaseMapping(window.id, window.buffer);
+  }
+}

@@ -1,0 +1,47 @@
+import type { NativeMapping } from './native.js';
+
+/** What a window tells the cache it belongs to. */
+export interface WindowOwner {
+  /** The pool takes the window away: it is no longer this owner's when the call returns. */
+  evicted(window: Window): void;
+}
+
+/**
+ * A mapping that slides: its address range is reserved once and wrapped once by an ArrayBuffer that never leaves the
+ * library. Owned by a pool, lent to one cache at a time.
+ */
+export class Window {
+  readonly id: number;
+  readonly buffer: ArrayBuffer;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+
+  /** Weak: a pool does not keep a file open that everybody else has dropped. */
+  owner: WeakRef<WindowOwner> | undefined;
+  slot = -1;
+  /** Position in the file of its first byte. */
+  start = 0;
+  /** How many bytes from `start` are inside the file and bound to it; an access past them takes the slow path. */
+  length = 0;
+  /** Whether scalars may be written into it without asking anyone. */
+  writable = false;
+  /** Written through since the file was last flushed. */
+  dirty = false;
+  /** Uses in progress; a pinned window is neither slid nor evicted. */
+  pins = 0;
+  /** How often it was looked up since it was slid. */
+  uses = 0;
+  /** The pool's clock when it was last looked up. */
+  used = 0;
+
+  constructor(mapping: Pick<NativeMapping, 'id' | 'buffer'>) {
+    this.id = mapping.id;
+    this.buffer = mapping.buffer;
+    this.bytes = new Uint8Array(mapping.buffer);
+    this.view = new DataView(mapping.buffer);
+  }
+
+  get capacity(): number {
+    return this.bytes.length;
+  }
+}
