@@ -24,7 +24,8 @@ function run(args: string[], input: string | Buffer = '') {
 
 const ACCESS = '::1 - - [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/1.0" 200 2326 "-" "-" 0.250\n';
 
-describe('log report: the program', () => {
+describe('log report: the program', function () {
+  this.timeout(60_000); // processes are started
   let folder: string;
   let access: string;
   let mixed: string;
@@ -238,17 +239,18 @@ describe('log report: the program', () => {
     assert.equal(file?.lines, 1_600_001);
     assert.equal(file?.entries, 1_600_000);
     assert.equal(file?.busiestMinute?.exact, false);
-  }).timeout(120_000);
+  });
 
   it('starts by npm start, with nothing but the report on standard output', () => {
     const { status, stdout } = spawnSync(process.execPath, [START, '--json', access], { encoding: 'utf8' });
     assert.equal(status, 0);
     assert.equal((JSON.parse(stdout) as Json).files[0]?.entries, 3);
     assert.equal(spawnSync(process.execPath, [START, '--yaml']).status, 2);
-  }).timeout(120_000);
+  });
 });
 
-describe('log report: what it reads by default', () => {
+describe('log report: what it reads by default', function () {
+  this.timeout(60_000); // processes are started
   it('finds logs that can be read and are not empty', () => {
     const root = mkdtempSync(join(tmpdir(), 'log-report-test-'));
     try {

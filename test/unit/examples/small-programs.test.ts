@@ -19,7 +19,8 @@ function pattern(length: number): Buffer {
   return Buffer.from(Uint8Array.from({ length }, (_, i) => (i ^ (i >> 8) ^ (i >> 16)) & 0xff));
 }
 
-describe('examples', () => {
+describe('examples', function () {
+  this.timeout(60_000); // processes are started
   let folder: string;
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'examples-test-'))));
   afterEach(() => rmSync(folder, { recursive: true }));
@@ -83,6 +84,6 @@ describe('examples', () => {
       for (const [, windows] of pools) assert.ok(Number(windows) <= 256, stdout);
       assert.match(stdout, /10000 values of a file of 1 TiB \(\d+ MiB on disk\) are right/);
       assert.deepEqual(readdirSync(folder), []);
-    }).timeout(60_000);
+    });
   });
 });
