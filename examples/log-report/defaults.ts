@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const FOLDERS = ['.', 'apt', 'nginx', 'apache2', 'httpd'];
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const IS_LOG = /\.log$|^(?:syslog|messages|(?:access|error)_log)$/;
 
 /** Readable logs below `root`, that are not empty. */
@@ -46,13 +47,15 @@ function isReadable(path: string): boolean {
  */
 export function writeSampleLog(size = 20_000_000): { path: string; remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'log-report-'));
-  const remove = () => rmSync(folder, { recursive: true, force: true });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      remove();
-      process.kill(process.pid, signal);
-    });
-  }
+  const interrupted = (signal: NodeJS.Signals) => {
+    remove();
+    process.kill(process.pid, signal);
+  };
+  const remove = () => {
+    for (const signal of SIGNALS) process.removeListener(signal, interrupted);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  for (const signal of SIGNALS) process.on(signal, interrupted);
   const path = join(folder, 'access.log');
   try {
     const fd = openSync(path, 'wx');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
@@ -187,6 +187,16 @@ describe('log report: the program', function () {
       const help = run([flag]);
       assert.equal(help.status, 0);
       assert.match(help.stdout, /^Usage: log-report/);
+    }
+  });
+
+  it('reports on what it finds where no file is named, and says so', () => {
+    const { status, stdout, stderr } = run(['--json']);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /^No file named.*\n$/);
+    for (const { path, bytes } of (JSON.parse(stdout) as Json).files) {
+      assert.ok(bytes > 0, path);
+      assert.ok(path.startsWith('/var/log/') || !existsSync(path), 'what was made up is removed');
     }
   });
 
