@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 
 import { findLogs, writeSampleLog } from './log-report/defaults.js';
 import { openInput } from './log-report/input.js';
-import { toJson, toText, type FileReport } from './log-report/output.js';
+import { titleOf, toJson, toText, type FileReport } from './log-report/output.js';
 import { showProgress } from './log-report/progress.js';
 import { Counter, Tally } from './log-report/report.js';
 
@@ -55,7 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
       try {
         files.push(await report(path));
       } catch (error) {
-        process.stderr.write(`log-report: ${path}: ${messageOf(error)}\n`);
+        process.stderr.write(`log-report: ${titleOf(path)}: ${messageOf(error)}\n`);
       }
     }
   } finally {

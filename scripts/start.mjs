@@ -18,8 +18,11 @@ function filesIn(path) {
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
 }
 
-const newest = (paths) => Math.max(0, ...paths.flatMap(filesIn).map((file) => statSync(file).mtimeMs));
-const addon = () => [...filesIn('build/Release'), ...filesIn('prebuilds')].some((file) => file.endsWith('.node'));
+/** When the newest file below the paths was written; 0 where there is none. */
+function newest(paths, ending = '') {
+  const files = paths.flatMap(filesIn).filter((file) => file.endsWith(ending));
+  return Math.max(0, ...files.map((file) => statSync(file).mtimeMs));
+}
 
 /** Runs a step and shows what it says only if it fails: standard output belongs to the report. */
 function run(title, command, ...args) {
@@ -36,9 +39,13 @@ function run(title, command, ...args) {
   process.exit(1);
 }
 
-const lock = 'node_modules/.package-lock.json';
-if (newest([lock]) < newest(['package-lock.json']) || !addon()) run('Installing', npm, 'ci');
-else if (newest(['build/Release']) < newest(['addon', 'binding.gyp'])) run('Building the addon', npm, 'run', 'install');
+const addon = newest(['build/Release', 'prebuilds'], '.node');
+if (addon === 0 || newest(['node_modules/.package-lock.json']) < newest(['package-lock.json'])) {
+  run('Installing', npm, 'ci');
+} else if (addon < newest(['addon', 'binding.gyp'])) {
+  process.env.npm_config_build_from_source = 'true'; // or node-gyp-build is content with the addon that is there
+  run('Building the addon', npm, 'run', 'install');
+}
 
 // The build information is written at every build; the compiled files only where they change.
 const built = newest(['out/programs.tsbuildinfo', 'out/examples/log-report.js']);

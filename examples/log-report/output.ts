@@ -71,14 +71,17 @@ export function toJson(files: readonly FileReport[], total: Tally | undefined): 
 }
 
 export function toText(files: readonly FileReport[], total: Tally | undefined): string {
-  const parts = files.map(({ path, tally, seconds }) =>
-    section(path === '-' ? 'Standard input' : path, tally, seconds),
-  );
+  const parts = files.map(({ path, tally, seconds }) => section(titleOf(path), tally, seconds));
   if (total) {
     const seconds = files.reduce((sum, file) => sum + file.seconds, 0);
     parts.push(section(`Total of ${files.length} files`, total, seconds));
   }
   return parts.join('\n');
+}
+
+/** What to call a file. */
+export function titleOf(path: string): string {
+  return path === '-' ? 'standard input' : path;
 }
 
 function section(title: string, tally: Tally, seconds: number): string {
@@ -97,7 +100,10 @@ function section(title: string, tally: Tally, seconds: number): string {
   }
   let text = `${title}\n${'─'.repeat(Math.min(title.length, 100))}\n`;
   for (const [name, value] of rows) text += `  ${name.padEnd(16)}${value}\n`;
-  text += table('Levels', Object.entries(summary.levels), tally.entries);
+  const levels = Object.entries(summary.levels);
+  // Lines beside the entries may have levels too, as in apt's term.log.
+  const leveled = levels.reduce((sum, [, n]) => sum + n, 0);
+  text += table('Levels', levels, Math.max(tally.entries, leveled));
   text += table(
     'Status codes',
     Object.entries(summary.statuses).map(([code, n]) => [`${code} ${STATUS_CODES[code] ?? ''}`, n]),

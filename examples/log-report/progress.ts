@@ -4,7 +4,7 @@ import type { WriteStream } from 'node:tty';
 
 import { SingleBar } from 'cli-progress';
 
-import { bytes } from './output.js';
+import { bytes, titleOf } from './output.js';
 
 export interface Progress {
   /** `position`: bytes read so far of this file. */
@@ -18,7 +18,7 @@ const NAME = 24;
 /** `size`: bytes of the file; `undefined` for a pipe, whose end is not known. */
 export function showProgress(path: string, size: number | undefined, terminal: WriteStream = process.stderr): Progress {
   if (!terminal.isTTY) return SILENT;
-  const name = basename(path);
+  const name = basename(titleOf(path));
   const started = performance.now();
   let position = 0;
   const bar = new SingleBar({

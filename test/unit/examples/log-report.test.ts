@@ -70,6 +70,13 @@ describe('log report: the program', function () {
     );
   });
 
+  it('keeps shares to 100 % where lines beside the entries have levels', () => {
+    const term = `Log started: 2025-06-24  14:36:25\n${'E: broken\n'.repeat(9)}W: odd\n`;
+    const { stdout } = run(['-'], term);
+    assert.match(stdout, /^standard input\n─{14}\n/);
+    assert.match(stdout, /Levels\n {4}error {7}9 {3}90\.0 % {2}█{27}\n {4}warning {5}1 {3}10\.0 % {2}█{3}\n/);
+  });
+
   it('writes JSON, per file and in total', () => {
     const { status, stdout, stderr } = run(['--json', access, mixed]);
     assert.equal(status, 0);

@@ -26,7 +26,7 @@ describe('log report: progress', () => {
   });
 
   it('draws no bar for a pipe, whose end is not known', () => {
-    assert.match(draw(true, '-', undefined, [2_000_000]), /- {2}2\.0 MB {2}[\d.]+ [kMG]?B\/s/);
+    assert.match(draw(true, '-', undefined, [2_000_000]), /standard input {2}2\.0 MB {2}[\d.]+ [kMG]?B\/s/);
   });
 
   it('keeps to one line, and leaves it clean', () => {
