@@ -10,7 +10,8 @@ export type MappedFileErrorCode =
   | 'ERR_MAPPED_FILE_READ_ONLY'
   | 'ERR_MAPPED_FILE_NOT_MAPPABLE'
   | 'ERR_MAPPED_FILE_BUDGET'
-  | 'ERR_MAPPED_FILE_NOT_SEEKABLE';
+  | 'ERR_MAPPED_FILE_NOT_SEEKABLE'
+  | 'ERR_MAPPED_FILE_LINE_TOO_LONG';
 
 /** What a {@link MappedFileError} tells beside its message. */
 export interface MappedFileErrorDetails {
@@ -112,11 +113,6 @@ export function outOfRange(name: string, range: string, actual: unknown): RangeE
 /** An `Error` with Node's `ERR_INVALID_STATE`. */
 export function invalidState(message: string): Error {
   return coded(Error, 'ERR_INVALID_STATE', `Invalid state: ${message}`);
-}
-
-/** The error of every operation on a file that has been closed. */
-export function closedError(path: string | undefined): MappedFileError {
-  return new MappedFileError('ERR_MAPPED_FILE_CLOSED', 'The file is closed', { path });
 }
 
 function coded<E extends Error>(ctor: new (message: string) => E, code: string, message: string): E {
