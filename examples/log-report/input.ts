@@ -3,6 +3,8 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 
+import { MappedFile, type Lines } from 'sliding-mmap';
+
 import { MAX_LINE } from './entry.js';
 
 /**
@@ -22,18 +24,43 @@ export interface Input {
 export async function openInput(path: string): Promise<Input> {
   if (path === '-') return new PipeInput(process.stdin);
   const stats = await stat(path);
-  // A FIFO, a socket or a terminal: `<(zcat old.gz)` is one.
-  if (!stats.isFile() && !stats.isDirectory()) return new PipeInput(createReadStream(path));
-  return new PipeInput(createReadStream(path, { highWaterMark: 1 << 20 }), stats.size);
+  // A FIFO, as `<(zcat old.gz)` is, or a terminal; and files whose size is not told, as in /proc.
+  if (!stats.isFile() || stats.size === 0) return new PipeInput(createReadStream(path));
+  return new FileInput(await MappedFile.open(path));
+}
+
+class FileInput implements Input {
+  readonly #file: MappedFile;
+  readonly #lines: Lines;
+
+  constructor(file: MappedFile) {
+    this.#file = file;
+    this.#lines = file.lines({ encoding: 'latin1', delimiter: '\n', maxLineLength: MAX_LINE, overflow: 'truncate' });
+  }
+
+  get size(): number {
+    return this.#file.size;
+  }
+
+  get position(): number {
+    return this.#lines.position;
+  }
+
+  batches(): AsyncIterable<string[]> {
+    return this.#lines.batches();
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
 }
 
 class PipeInput implements Input {
-  readonly size: number | undefined;
+  readonly size = undefined;
   readonly #stream: Readable;
   #position = 0;
 
-  constructor(stream: Readable, size?: number) {
-    this.size = size;
+  constructor(stream: Readable) {
     this.#stream = stream;
   }
 

@@ -25,6 +25,39 @@ describe('examples', function () {
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'examples-test-'))));
   afterEach(() => rmSync(folder, { recursive: true }));
 
+  describe('copy', () => {
+    it('copies byte for byte, and tells how fast', () => {
+      for (const length of [0, 1, 3_000_001]) {
+        const [from, to] = [join(folder, `from${length}`), join(folder, `to${length}`)];
+        const bytes = pattern(length);
+        writeFileSync(from, bytes);
+        const { status, stdout, stderr } = run('copy', [from, to]);
+        assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+        assert.match(stdout, /^(?:0 B|1 B|3\.0 MB) in [\d.]+ s \([\d.]+ [kMG]?B\/s\)\n$/);
+        assert.deepEqual(readFileSync(to), bytes);
+      }
+    });
+
+    it('never writes over a file, not even over its source', () => {
+      const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+      writeFileSync(from, 'new');
+      writeFileSync(to, 'old');
+      for (const target of [to, from]) {
+        const { status, stdout, stderr } = run('copy', [from, target]);
+        assert.deepEqual({ status, stdout }, { status: 1, stdout: '' });
+        assert.match(stderr, /^copy: EEXIST: /);
+      }
+      assert.equal(readFileSync(to, 'utf8'), 'old');
+      assert.equal(readFileSync(from, 'utf8'), 'new');
+    });
+
+    it('leaves nothing where the source cannot be read, and tells how to use it', () => {
+      assert.match(run('copy', [join(folder, 'missing'), join(folder, 'to')]).stderr, /^copy: ENOENT: /);
+      assert.deepEqual(readdirSync(folder), []);
+      assert.equal(run('copy', [folder]).status, 2);
+    });
+  });
+
   describe('patch', () => {
     it('changes bytes in place, given in hex or as text, and shows them before and after', () => {
       const path = join(folder, 'file');
