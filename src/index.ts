@@ -2,6 +2,7 @@ export { MappedFileError, type MappedFileErrorCode, type MappedFileErrorDetails,
 export type { ReadOptions, TransferOptions } from './io-arguments.js';
 export { MappedFile, type OpenFlags, type OpenOptions } from './mapped-file.js';
 export type { Position } from './ranges.js';
+export type { Chunks, ChunksOptions } from './streams/chunks.js';
 export type { StreamClasses } from './streams/classes.js';
 export type { ReadStream, ReadStreamOptions, WriteStream, WriteStreamOptions } from './streams/node.js';
 export type { ReadableOptions } from './streams/readable.js';

@@ -19,6 +19,7 @@ import {
 import { native } from './native.js';
 import { type Position, toCount, toRange } from './ranges.js';
 import { Scalars } from './scalars.js';
+import { Chunks, type ChunksOptions, createBorrowing } from './streams/chunks.js';
 import { type StreamClasses, webStreams } from './streams/classes.js';
 import {
   createReadStream,
@@ -29,6 +30,7 @@ import {
   type WriteStream,
   type WriteStreamOptions,
 } from './streams/node.js';
+import { checkBoolean, checkOptions } from './streams/options.js';
 import { createReadable, type ReadableOptions } from './streams/readable.js';
 import { createWritable, type WritableChunk, type WritableOptions } from './streams/writable.js';
 import { Lines } from './text/lines.js';
@@ -482,9 +484,24 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * The file, or `[start, end)` of it, as a byte stream: default readers get owned chunks, BYOB readers have their
    * buffers filled. It ends where the file ends, and is errored with `ERR_MAPPED_FILE_CLOSED` when the file is closed.
+   *
+   * With `borrow: true` it hands out borrowed chunks without a copy, as {@link chunks} does, and is no byte stream.
    */
-  readable(options?: ReadableOptions): ReadableStream<Uint8Array> {
-    return createReadable(this.#cache, options, this.#streams);
+  readable(options: ReadableOptions & { borrow?: boolean | undefined } = {}): ReadableStream<Uint8Array> {
+    this.#cache.enter();
+    checkOptions(options);
+    checkBoolean(options.borrow, 'options.borrow');
+    const create = options.borrow === true ? createBorrowing : createReadable;
+    return create(this.#cache, options, this.#streams);
+  }
+
+  /**
+   * The file, or `[start, end)` of it, in borrowed chunks (4 MiB by default), as an iterable and an async iterable: each
+   * is a mapping, without a copy, that is detached when the next one is asked for.
+   */
+  chunks(options?: ChunksOptions): Chunks {
+    this.#cache.enter();
+    return new Chunks(this.#cache, options);
   }
 
   /**

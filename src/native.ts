@@ -61,6 +61,7 @@ export interface Native {
   readAsync(fd: number, target: Uint8Array, offset: number, length: number, position: number): Promise<number>;
   writeAsync(fd: number, source: Uint8Array, offset: number, length: number, position: number): Promise<number>;
   flushAsync(fd: number, ids: number[]): Promise<number>;
+  populateAsync(id: number): Promise<number>;
   truncateAsync(fd: number, size: number): Promise<number>;
   warmAsync(fd: number, position: number, length: number): Promise<number>;
   allocateAsync(fd: number, position: number, length: number): Promise<number>;

@@ -7,7 +7,7 @@
  */
 import { constants as bufferConstants } from 'node:buffer';
 import { constants as osConstants } from 'node:os';
-import type { ByteSink, ByteSource } from './byte-source.js';
+import type { ByteSink, LendingSource, Loan } from './byte-source.js';
 import { Admission } from './admission.js';
 import { invalidState, outOfRange } from './errors.js';
 import { FileErrors } from './file-errors.js';
@@ -17,7 +17,7 @@ import { type ViewLease, ViewTable } from './view-table.js';
 import { Window, type WindowOwner } from './window.js';
 import { defaultWindowSize, type WindowPool } from './window-pool.js';
 
-const { EAGAIN, EIO, EMFILE, ENOMEM, ENOSPC, EOPNOTSUPP, ESTALE } = osConstants.errno;
+const { EAGAIN, EFAULT, EIO, EMFILE, ENOMEM, ENOSPC, EOPNOTSUPP, ESTALE } = osConstants.errno;
 const { granularity, pageSize, faults } = native;
 
 /** Reads of at least this many bytes go through the kernel: the copy costs the same, and a slide is saved. */
@@ -97,7 +97,7 @@ const abandonedCaches = new FinalizationRegistry<Abandoned>(({ windows, pool, cl
 });
 
 /** @internal */
-export class WindowCache implements ByteSource, ByteSink, WindowOwner {
+export class WindowCache implements LendingSource, ByteSink, WindowOwner {
   readonly fd: number;
   readonly path: string | undefined;
   readonly appending: boolean;
@@ -579,6 +579,29 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
       throw this.#truncated(start, length);
     }
     return view;
+  }
+
+  lend(position: number, length: number): Loan {
+    return this.#lend(position, length).loan;
+  }
+
+  async lendReady(position: number, length: number): Promise<Loan> {
+    const { loan, lease } = this.#lend(position, length);
+    const status = await this.track(native.populateAsync(lease.id));
+    // EFAULT where the file has shrunk: the loan's release tells. What else fails does so because it cannot populate.
+    if (status < 0 && status !== -EFAULT) await this.prefetch(position, position + length);
+    return loan;
+  }
+
+  #lend(position: number, length: number): { loan: Loan; lease: ViewLease } {
+    const { lease, buffer } = this.createView(position, length, true);
+    const release = (): void => {
+      if (lease.released) return;
+      this.releaseView(lease, buffer);
+      if (lease.lostAt !== undefined && !lease.reported) throw this.#lostView(lease);
+      if (!this.#closed && position + length > this.refreshSync()) throw this.#truncated(position, length);
+    };
+    return { loan: { bytes: new Uint8Array(buffer, lease.byteOffset, length), release }, lease };
   }
 
   /** Throws when a page of the view was lost. */
