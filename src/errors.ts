@@ -114,11 +114,6 @@ export function invalidState(message: string): Error {
   return coded(Error, 'ERR_INVALID_STATE', `Invalid state: ${message}`);
 }
 
-/** The error of every operation on a file that has been closed. */
-export function closedError(path: string | undefined): MappedFileError {
-  return new MappedFileError('ERR_MAPPED_FILE_CLOSED', 'The file is closed', { path });
-}
-
 function coded<E extends Error>(ctor: new (message: string) => E, code: string, message: string): E {
   const error = new ctor(message);
   Object.defineProperty(error, 'code', { value: code, enumerable: true, configurable: true, writable: true });

@@ -2,6 +2,10 @@ export { MappedFileError, type MappedFileErrorCode, type MappedFileErrorDetails,
 export type { ReadOptions, TransferOptions } from './io-arguments.js';
 export { MappedFile, type OpenFlags, type OpenOptions } from './mapped-file.js';
 export type { Position } from './ranges.js';
+export type { StreamClasses } from './streams/classes.js';
+export type { ReadStream, ReadStreamOptions, WriteStream, WriteStreamOptions } from './streams/node.js';
+export type { ReadableOptions } from './streams/readable.js';
+export type { WritableChunk, WritableOptions } from './streams/writable.js';
 export { MappedView, type TypedArrayConstructor } from './views/mapped-view.js';
 export type { FileStats } from './window-cache.js';
 export { type PoolStats, WindowPool, type WindowPoolOptions } from './window-pool.js';

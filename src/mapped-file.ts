@@ -3,8 +3,9 @@ import type { FileHandle } from 'node:fs/promises';
 import { constants as bufferConstants } from 'node:buffer';
 import { constants as osConstants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import type { ReadableStream, WritableStream } from 'node:stream/web';
 import { promisify } from 'node:util';
-import { closedError, invalidArgType, invalidArgValue, MappedFileError, outOfRange, systemError } from './errors.js';
+import { invalidArgType, invalidArgValue, MappedFileError, outOfRange, systemError } from './errors.js';
 import {
   bufferList,
   cursor,
@@ -18,6 +19,18 @@ import {
 import { native } from './native.js';
 import { type Position, toCount, toRange } from './ranges.js';
 import { Scalars } from './scalars.js';
+import { type StreamClasses, webStreams } from './streams/classes.js';
+import {
+  createReadStream,
+  createWriteStream,
+  type FileHooks,
+  type ReadStream,
+  type ReadStreamOptions,
+  type WriteStream,
+  type WriteStreamOptions,
+} from './streams/node.js';
+import { createReadable, type ReadableOptions } from './streams/readable.js';
+import { createWritable, type WritableChunk, type WritableOptions } from './streams/writable.js';
 import { MappedView } from './views/mapped-view.js';
 import { type FileStats, WindowCache } from './window-cache.js';
 import { WindowPool } from './window-pool.js';
@@ -62,6 +75,8 @@ export interface OpenOptions {
   signal?: AbortSignal | undefined;
   /** Look at the file's size at every access, scalars included: exact under shrinking files, at a system call each. */
   strict?: boolean | undefined;
+  /** The classes of this file's Web Streams, such as those of `web-streams-polyfill`. Default: the runtime's own. */
+  streams?: StreamClasses | undefined;
 }
 
 /** A descriptor that this library owns: opened by path, or duplicated from one that stays the caller's. */
@@ -99,10 +114,12 @@ class Descriptor {
 export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   readonly #cache: WindowCache;
   readonly #descriptor: Descriptor;
+  readonly #streams: StreamClasses | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(cache: WindowCache, descriptor: Descriptor) {
+  private constructor(cache: WindowCache, descriptor: Descriptor, streams: StreamClasses | undefined) {
     super(cache);
+    this.#streams = streams;
     this.#cache = cache;
     this.#descriptor = descriptor;
   }
@@ -173,7 +190,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
         });
       }
       const cache = new WindowCache({ ...request, fd, closeDescriptor: () => descriptor.closeSync() });
-      const file = new MappedFile(cache, descriptor);
+      const file = new MappedFile(cache, descriptor, request.streams);
       if (request.mustMap && cache.size > 0) file.view(0, 1).dispose();
       return file;
     } catch (error) {
@@ -204,8 +221,8 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return this.#cache.size;
   }
 
-  /** Whether it can be written. */
-  get writable(): boolean {
+  /** Whether it can be written now: how it was opened, and {@link protect}. */
+  get isWritable(): boolean {
     return this.#cache.writable;
   }
 
@@ -284,7 +301,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     let bytesRead = 0;
     for (const bytes of list) {
       if (bytes.length === 0) continue;
-      if (this.closed) throw closedError(this.path);
+      this.#cache.enter();
       let done: number;
       try {
         done = await this.#cache.read(bytes, 0, bytes.length, at);
@@ -481,6 +498,41 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return new MappedView(this.#cache, lease, buffer);
   }
 
+  // --- streams ---------------------------------------------------------------------------------------------------
+
+  /**
+   * The file, or `[start, end)` of it, as a byte stream: default readers get owned chunks, BYOB readers have their
+   * buffers filled. It ends where the file ends, and is errored with `ERR_MAPPED_FILE_CLOSED` when the file is closed.
+   */
+  readable(options?: ReadableOptions): ReadableStream<Uint8Array> {
+    return createReadable(this.#cache, options, this.#streams);
+  }
+
+  /**
+   * A stream that writes the file from `start` (default 0) on; past the end the file grows. It takes bytes, and strings
+   * as UTF-8. Throws `ERR_MAPPED_FILE_READ_ONLY`.
+   */
+  writable(options?: WritableOptions): WritableStream<WritableChunk> {
+    this.#cache.enterWrite();
+    return createWritable(this.#cache, options, this.#streams);
+  }
+
+  /** A Node stream of the file's bytes, with the options of `fs.createReadStream`: `end` is inclusive there. */
+  createReadStream(options?: ReadStreamOptions): ReadStream {
+    this.#cache.enter();
+    return createReadStream(this.#cache, options, this.#hooks());
+  }
+
+  /** A Node stream that writes the file, with the options of `fs.createWriteStream`. */
+  createWriteStream(options?: WriteStreamOptions): WriteStream {
+    this.#cache.enterWrite();
+    return createWriteStream(this.#cache, options, this.#hooks());
+  }
+
+  #hooks(): FileHooks {
+    return { close: () => this.close(), fd: this.fd };
+  }
+
   // --- durability and size ---------------------------------------------------------------------------------------
 
   /**
@@ -552,7 +604,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     if (access !== 'read' && access !== 'readwrite') {
       throw invalidArgValue('access', access, "must be one of: 'read', 'readwrite'");
     }
-    this.#cache.protect(access);
+    this.#cache.protect(access === 'readwrite');
   }
 
   /** What happened since the file was opened. */
@@ -629,6 +681,7 @@ interface OpenRequest {
   pool: WindowPool;
   backing: 'mmap' | 'read';
   mustMap: boolean;
+  streams: StreamClasses | undefined;
 }
 
 function openRequest(source: unknown, flags: unknown, options: OpenOptions): OpenRequest {
@@ -636,7 +689,16 @@ function openRequest(source: unknown, flags: unknown, options: OpenOptions): Ope
     throw invalidArgValue('flags', flags, `must be one of: ${Object.keys(openFlags).join(', ')}`);
   }
   if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', options);
-  const { backing = 'auto', mode = 0o666, pool = WindowPool.default, signal, strict = false, windowSize } = options;
+  const {
+    backing = 'auto',
+    mode = 0o666,
+    pool = WindowPool.default,
+    signal,
+    strict = false,
+    streams,
+    windowSize,
+  } = options;
+  if (streams !== undefined) webStreams(streams);
   if (backing !== 'auto' && backing !== 'mmap' && backing !== 'read') {
     throw invalidArgValue('options.backing', backing, "must be one of: 'auto', 'mmap', 'read'");
   }
@@ -660,6 +722,7 @@ function openRequest(source: unknown, flags: unknown, options: OpenOptions): Ope
     pool,
     backing: backing === 'read' ? 'read' : 'mmap',
     mustMap: backing === 'mmap',
+    streams,
   };
 }
 

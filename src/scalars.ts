@@ -30,8 +30,8 @@ export abstract class Scalars {
 
   /** Reads a signed 8-bit integer at `position` (a byte offset). */
   getInt8(position: Position): number {
-    const window = this.#cache.current;
     if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 1);
       const offset = position - window.start;
       if (offset >>> 0 === offset && offset + 1 <= window.length) {
         const value = window.view.getInt8(offset);
@@ -43,8 +43,8 @@ export abstract class Scalars {
 
   /** Reads an unsigned 8-bit integer at `position` (a byte offset). */
   getUint8(position: Position): number {
-    const window = this.#cache.current;
     if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 1);
       const offset = position - window.start;
       if (offset >>> 0 === offset && offset + 1 <= window.length) {
         const value = window.view.getUint8(offset);
@@ -56,8 +56,8 @@ export abstract class Scalars {
 
   /** Reads a signed 16-bit integer at `position` (a byte offset). */
   getInt16(position: Position, littleEndian?: boolean): number {
-    const window = this.#cache.current;
     if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 2);
       const offset = position - window.start;
       if (offset >>> 0 === offset && offset + 2 <= window.length) {
         const value = window.view.getInt16(offset, littleEndian);
@@ -69,8 +69,8 @@ export abstract class Scalars {
 
   /** Reads an unsigned 16-bit integer at `position` (a byte offset). */
   getUint16(position: Position, littleEndian?: boolean): number {
-    const window = this.#cache.current;
     if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 2);
       const offset = position - window.start;
       if (offset >>> 0 === offset && offset + 2 <= window.length) {
         const value = window.view.getUint16(offset, littleEndian);
@@ -82,8 +82,8 @@ export abstract class Scalars {
 
   /** Reads a signed 32-bit integer at `position` (a byte offset). */
   getInt32(position: Position, littleEndian?: boolean): number {
-    const window = this.#cache.current;
     if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 4);
       const offset = position - window.start;
       if (offset >>> 0 === offset && offset + 4 <= window.length) {
         const value = window.view.getInt32(offset, littleEndian);
@@ -95,8 +95,8 @@ export abstract class Scalars {
 
   /** Reads an unsigned 32-bit integer at `position` (a byte offset). */
   getUint32(position: Position, littleEndian?: boolean): number {
-    const window = this.#cache.current;
     if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 4);
       const offset = position - window.start;
       if (offset >>> 0 === offset && offset + 4 <= window.length) {
         const value = window.view.getUint32(offset, littleEndian);
@@ -108,8 +108,8 @@ export abstract class Scalars {
 
   /** Reads a signed 64-bit integer at `position` (a byte offset). */
   getBigInt64(position: Position, littleEndian?: boolean): bigint {
-    const window = this.#cache.current;
     if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 8);
       const offset = position - window.start;
       if (offset >>> 0 === offset && offset + 8 <= window.length) {
         const value = window.view.getBigInt64(offset, littleEndian);
@@ -121,8 +121,8 @@ export abstract class Scalars {
 
   /** Reads an unsigned 64-bit integer at `position` (a byte offset). */
   getBigUint64(position: Position, littleEndian?: boolean): bigint {
-    const window = this.#cache.current;
     if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 8);
       const offset = position - window.start;
       if (offset >>> 0 === offset && offset + 8 <= window.length) {
         const value = window.view.getBigUint64(offset, littleEndian);
@@ -134,8 +134,8 @@ export abstract class Scalars {
 
   /** Reads a 32-bit IEEE 754 number at `position` (a byte offset). */
   getFloat32(position: Position, littleEndian?: boolean): number {
-    const window = this.#cache.current;
     if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 4);
       const offset = position - window.start;
       if (offset >>> 0 === offset && offset + 4 <= window.length) {
         const value = window.view.getFloat32(offset, littleEndian);
@@ -147,8 +147,8 @@ export abstract class Scalars {
 
   /** Reads a 64-bit IEEE 754 number at `position` (a byte offset). */
   getFloat64(position: Position, littleEndian?: boolean): number {
-    const window = this.#cache.current;
     if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 8);
       const offset = position - window.start;
       if (offset >>> 0 === offset && offset + 8 <= window.length) {
         const value = window.view.getFloat64(offset, littleEndian);
@@ -161,10 +161,10 @@ export abstract class Scalars {
   /** Writes a signed 8-bit integer at `position` (a byte offset), inside the file's size. */
   setInt8(position: Position, value: number): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
-    const window = this.#cache.current;
-    if (typeof position === 'number' && window.writable) {
+    if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 1);
       const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 1 <= window.length) {
+      if (offset >>> 0 === offset && offset + 1 <= window.length && window.writable) {
         window.view.setInt8(offset, value);
         window.dirty = true;
         if (faults[0] === this.#cache.seenFaults) return;
@@ -177,10 +177,10 @@ export abstract class Scalars {
   /** Writes an unsigned 8-bit integer at `position` (a byte offset), inside the file's size. */
   setUint8(position: Position, value: number): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
-    const window = this.#cache.current;
-    if (typeof position === 'number' && window.writable) {
+    if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 1);
       const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 1 <= window.length) {
+      if (offset >>> 0 === offset && offset + 1 <= window.length && window.writable) {
         window.view.setUint8(offset, value);
         window.dirty = true;
         if (faults[0] === this.#cache.seenFaults) return;
@@ -193,10 +193,10 @@ export abstract class Scalars {
   /** Writes a signed 16-bit integer at `position` (a byte offset), inside the file's size. */
   setInt16(position: Position, value: number, littleEndian?: boolean): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
-    const window = this.#cache.current;
-    if (typeof position === 'number' && window.writable) {
+    if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 2);
       const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 2 <= window.length) {
+      if (offset >>> 0 === offset && offset + 2 <= window.length && window.writable) {
         window.view.setInt16(offset, value, littleEndian);
         window.dirty = true;
         if (faults[0] === this.#cache.seenFaults) return;
@@ -209,10 +209,10 @@ export abstract class Scalars {
   /** Writes an unsigned 16-bit integer at `position` (a byte offset), inside the file's size. */
   setUint16(position: Position, value: number, littleEndian?: boolean): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
-    const window = this.#cache.current;
-    if (typeof position === 'number' && window.writable) {
+    if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 2);
       const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 2 <= window.length) {
+      if (offset >>> 0 === offset && offset + 2 <= window.length && window.writable) {
         window.view.setUint16(offset, value, littleEndian);
         window.dirty = true;
         if (faults[0] === this.#cache.seenFaults) return;
@@ -225,10 +225,10 @@ export abstract class Scalars {
   /** Writes a signed 32-bit integer at `position` (a byte offset), inside the file's size. */
   setInt32(position: Position, value: number, littleEndian?: boolean): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
-    const window = this.#cache.current;
-    if (typeof position === 'number' && window.writable) {
+    if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 4);
       const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 4 <= window.length) {
+      if (offset >>> 0 === offset && offset + 4 <= window.length && window.writable) {
         window.view.setInt32(offset, value, littleEndian);
         window.dirty = true;
         if (faults[0] === this.#cache.seenFaults) return;
@@ -241,10 +241,10 @@ export abstract class Scalars {
   /** Writes an unsigned 32-bit integer at `position` (a byte offset), inside the file's size. */
   setUint32(position: Position, value: number, littleEndian?: boolean): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
-    const window = this.#cache.current;
-    if (typeof position === 'number' && window.writable) {
+    if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 4);
       const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 4 <= window.length) {
+      if (offset >>> 0 === offset && offset + 4 <= window.length && window.writable) {
         window.view.setUint32(offset, value, littleEndian);
         window.dirty = true;
         if (faults[0] === this.#cache.seenFaults) return;
@@ -257,10 +257,10 @@ export abstract class Scalars {
   /** Writes a signed 64-bit integer at `position` (a byte offset), inside the file's size. */
   setBigInt64(position: Position, value: bigint, littleEndian?: boolean): void {
     if (typeof value !== 'bigint') throw invalidArgType('value', 'of type bigint', value);
-    const window = this.#cache.current;
-    if (typeof position === 'number' && window.writable) {
+    if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 8);
       const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 8 <= window.length) {
+      if (offset >>> 0 === offset && offset + 8 <= window.length && window.writable) {
         window.view.setBigInt64(offset, value, littleEndian);
         window.dirty = true;
         if (faults[0] === this.#cache.seenFaults) return;
@@ -273,10 +273,10 @@ export abstract class Scalars {
   /** Writes an unsigned 64-bit integer at `position` (a byte offset), inside the file's size. */
   setBigUint64(position: Position, value: bigint, littleEndian?: boolean): void {
     if (typeof value !== 'bigint') throw invalidArgType('value', 'of type bigint', value);
-    const window = this.#cache.current;
-    if (typeof position === 'number' && window.writable) {
+    if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 8);
       const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 8 <= window.length) {
+      if (offset >>> 0 === offset && offset + 8 <= window.length && window.writable) {
         window.view.setBigUint64(offset, value, littleEndian);
         window.dirty = true;
         if (faults[0] === this.#cache.seenFaults) return;
@@ -289,10 +289,10 @@ export abstract class Scalars {
   /** Writes a 32-bit IEEE 754 number at `position` (a byte offset), inside the file's size. */
   setFloat32(position: Position, value: number, littleEndian?: boolean): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
-    const window = this.#cache.current;
-    if (typeof position === 'number' && window.writable) {
+    if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 4);
       const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 4 <= window.length) {
+      if (offset >>> 0 === offset && offset + 4 <= window.length && window.writable) {
         window.view.setFloat32(offset, value, littleEndian);
         window.dirty = true;
         if (faults[0] === this.#cache.seenFaults) return;
@@ -305,10 +305,10 @@ export abstract class Scalars {
   /** Writes a 64-bit IEEE 754 number at `position` (a byte offset), inside the file's size. */
   setFloat64(position: Position, value: number, littleEndian?: boolean): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
-    const window = this.#cache.current;
-    if (typeof position === 'number' && window.writable) {
+    if (typeof position === 'number') {
+      const window = this.#cache.windowFor(position, 8);
       const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 8 <= window.length) {
+      if (offset >>> 0 === offset && offset + 8 <= window.length && window.writable) {
         window.view.setFloat64(offset, value, littleEndian);
         window.dirty = true;
         if (faults[0] === this.#cache.seenFaults) return;

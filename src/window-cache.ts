@@ -8,13 +8,16 @@
 import { constants as bufferConstants } from 'node:buffer';
 import { constants as osConstants } from 'node:os';
 import type { ByteSink, ByteSource } from './byte-source.js';
-import { closedError, invalidState, MappedFileError, outOfRange, type SystemError, systemError } from './errors.js';
+import { Admission } from './admission.js';
+import { invalidState, outOfRange } from './errors.js';
+import { FileErrors } from './file-errors.js';
 import { native } from './native.js';
 import { Geometry, type Position, roundUp, toPosition } from './ranges.js';
+import { type ViewLease, ViewTable } from './view-table.js';
 import { Window, type WindowOwner } from './window.js';
 import { defaultWindowSize, type WindowPool } from './window-pool.js';
 
-const { EAGAIN, EDQUOT, EIO, EMFILE, ENOMEM, ENOSPC, ESTALE } = osConstants.errno;
+const { EAGAIN, EIO, EMFILE, ENOMEM, ENOSPC, EOPNOTSUPP, ESTALE } = osConstants.errno;
 const { granularity, pageSize, faults } = native;
 
 /** Reads of at least this many bytes go through the kernel: the copy costs the same, and a slide is saved. */
@@ -31,12 +34,6 @@ const jobLimit = 4 * 1024 * 1024;
 const leastStride = Math.max(granularity, 64 * 1024);
 /** How many misses pass, after the system has refused even the shortest window, before it is asked again. */
 const refusalPause = 1024;
-/** How many misses are remembered, to tell locality from thrashing. */
-const missMemory = 32;
-/** So many misses in a row in one window are a scan. */
-const scanLength = 4;
-/** So many lookups must a window serve to have been worth its slide, which costs about eight reads. */
-const worthwhileUses = 16;
 const adviceDontNeed = 4;
 
 /** The window of nothing: its length is 0, so that every access misses it. */
@@ -84,24 +81,6 @@ export interface CacheOptions {
   closeDescriptor: () => void;
 }
 
-/** A mapping that a user holds, as the cache sees it. @internal */
-export interface ViewLease {
-  readonly id: number;
-  /** Weak: the user's arrays keep the buffer alive, and the collector is the last to release it. */
-  readonly buffer: WeakRef<ArrayBuffer>;
-  /** Where in the buffer the byte at `position` is. */
-  readonly byteOffset: number;
-  readonly position: number;
-  readonly length: number;
-  /** Address space in bytes, as the pool counts it. */
-  readonly reserved: number;
-  readonly shared: boolean;
-  released: boolean;
-  /** Position of the first page that was lost under it, and whether a caller was told. */
-  lostAt: number | undefined;
-  reported: boolean;
-}
-
 /** What is left to release when a file was dropped without being closed. */
 interface Abandoned {
   owner: WeakRef<WindowOwner>;
@@ -110,23 +89,14 @@ interface Abandoned {
   closeDescriptor: () => void;
 }
 
-// The file object, its streams and its views all hold the cache: when it goes, nobody is left. (Views have released
-// themselves before, by the registry below.)
+// The file object, its streams and its views all hold the cache: when it goes, nobody is left but the
+// users' arrays, whose views the collector releases one by one.
 const abandonedCaches = new FinalizationRegistry<Abandoned>(({ owner, windows, pool, closeDescriptor }) => {
   // The pool may have taken some already, and could not tell an owner that was gone.
   for (const window of windows.values()) if (window.owner === owner) pool.release(window);
   windows.clear();
   closeDescriptor();
 });
-
-const collectedViews = new FinalizationRegistry<{ lease: ViewLease; views: Map<number, ViewLease>; pool: WindowPool }>(
-  ({ lease, views, pool }) => {
-    lease.released = true;
-    views.delete(lease.id);
-    pool.viewReleased(lease.reserved);
-    native.forgetMapping(lease.id);
-  },
-);
 
 /** @internal */
 export class WindowCache implements ByteSource, ByteSink, WindowOwner {
@@ -136,11 +106,11 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
   readonly strict: boolean;
   readonly pool: WindowPool;
 
-  /** The window used last, the only one that the fast path of the scalars looks at. */
-  current: Window = nowhere;
+  /** The window used last. */
+  #current: Window = nowhere;
   readonly #self = new WeakRef<WindowOwner>(this);
   /** The process's count of lost pages when this file was last looked after. */
-  seenFaults: number = Atomics.load(faults, 0);
+  seenFaults: number = faults[0] as number;
   /** Where a scalar lies that was fetched, or is to be stored, on the slow path. */
   readonly scratch = new DataView(new ArrayBuffer(8));
   readonly #scratchBytes = new Uint8Array(this.scratch.buffer);
@@ -148,17 +118,16 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
   #size: number;
   readonly #openedWritable: boolean;
   #writable: boolean;
+  #closing = false;
   #closed = false;
   #mayMap: boolean;
   #mayAskResident = true;
   #geometry: Geometry;
   readonly #windows = new Map<number, Window>();
-  readonly #views = new Map<number, ViewLease>();
-
-  readonly #recentMisses: number[] = [];
-  #missCount = 0;
-  /** How many of the remembered misses must be in one window before it is worth a slide. */
-  #demand = missMemory / 4;
+  readonly #views: ViewTable;
+  readonly #errors: FileErrors;
+  readonly #admission = new Admission();
+  /** The count of misses from which the system may be asked for windows again. */
   #pausedUntil = 0;
 
   readonly #pending = new Set<Promise<unknown>>();
@@ -179,11 +148,13 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
     this.appending = options.appending;
     this.strict = options.strict;
     this.pool = options.pool;
+    this.#errors = new FileErrors(options.path);
+    this.#views = new ViewTable(options.fd, options.path, this.#errors, options.pool);
     this.#openedWritable = options.writable;
     this.#writable = options.writable;
     this.#mayMap = options.backing === 'mmap';
     this.#geometry = new Geometry(strideFor(options.windowSize, options.pool), granularity);
-    this.#size = this.#succeed(native.fileSize(this.fd), 'fstat');
+    this.#size = this.#errors.succeed(native.fileSize(this.fd), 'fstat');
     const { pool, closeDescriptor } = options;
     abandonedCaches.register(this, { owner: this.#self, windows: this.#windows, pool, closeDescriptor }, this);
   }
@@ -216,7 +187,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
       windowSize: this.#geometry.stride,
       views: this.#views.size,
       hits: this.#hits,
-      misses: this.#missCount,
+      misses: this.#admission.misses,
       slides: this.#slides,
       evictions: this.#evictions,
       refusals: this.#refusals,
@@ -228,7 +199,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
 
   /** Begins a call: throws when the file is closed, and tells of a view's lost page that nobody was told of. */
   enter(): void {
-    if (this.#closed) throw closedError(this.path);
+    if (this.#closed) throw this.#errors.closed();
     this.#findLostPages();
     this.#reportViews();
   }
@@ -237,27 +208,27 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
   enterWrite(position?: number, length?: number): void {
     this.enter();
     if (this.#writable) return;
-    const details = { path: this.path, position, length };
-    throw new MappedFileError('ERR_MAPPED_FILE_READ_ONLY', 'The file is read-only', details);
+    throw this.#errors.readOnly('The file is read-only', position, length);
   }
 
   refreshSync(): number {
-    const size = this.#succeed(native.fileSize(this.fd), 'fstat');
+    const size = this.#errors.succeed(native.fileSize(this.fd), 'fstat');
     if (size !== this.#size) this.#resized(size);
     return size;
   }
 
-  /** Lets this file's windows, and what is written later, be written or not; what was opened read-only stays so. */
-  protect(access: 'read' | 'readwrite'): void {
-    const writable = this.#openedWritable && access === 'readwrite';
+  /** Lets this file's windows, and what is written later, be written or not. */
+  protect(writable: boolean): void {
+    if (writable && !this.#openedWritable) throw this.#errors.readOnly('The file was opened read-only');
     for (const window of this.#windows.values()) {
-      this.#succeed(native.protectMapping(window.id, writable), 'mprotect');
+      this.#errors.succeed(native.protectMapping(window.id, writable), 'mprotect');
       window.writable = writable && !this.appending && !this.strict;
     }
     this.#writable = writable;
   }
 
   retain(cancel: (reason: Error) => void): () => void {
+    this.enter();
     const entry = (reason: Error): void => cancel(reason);
     this.#retained.add(entry);
     return () => {
@@ -275,18 +246,17 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
    * `idle` waits for them. Idempotent.
    */
   close(): void {
-    if (this.#closed) return;
+    if (this.#closing) return;
+    this.#closing = true;
+    // First: a stream still hands over what it had accepted.
+    for (const cancel of [...this.#retained]) cancel(this.#errors.closed());
+    this.#retained.clear();
     this.#findLostPages();
     this.#closed = true;
     abandonedCaches.unregister(this);
-    this.current = nowhere;
+    this.#current = nowhere;
     for (const window of [...this.#windows.values()]) this.#drop(window);
-    for (const lease of [...this.#views.values()]) {
-      const buffer = lease.buffer.deref();
-      if (buffer !== undefined) this.releaseView(lease, buffer);
-    }
-    for (const cancel of [...this.#retained]) cancel(closedError(this.path));
-    this.#retained.clear();
+    this.#views.releaseAll();
   }
 
   /** Resolves when no operation is pending; never rejects. */
@@ -296,6 +266,25 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
 
   // --- scalars ---------------------------------------------------------------------------------------------------
 
+  /**
+   * The fast path of a scalar: a window that is already there, which may or may not hold it; the caller looks. The
+   * position is any number.
+   */
+  windowFor(position: number, length: number): Window {
+    const current = this.#current;
+    const offset = position - current.start;
+    return offset >= 0 && offset + length <= current.length ? current : this.#seek(position);
+  }
+
+  #seek(position: number): Window {
+    const window = this.strict ? undefined : this.#windows.get(this.#geometry.slotOf(position));
+    if (window === undefined) return nowhere;
+    this.#hits++;
+    this.pool.touch(window);
+    this.#current = window;
+    return window;
+  }
+
   /** The slow path of reading a scalar of `length` bytes: gives it at offset 0 of the scratch. */
   fetch(position: Position, length: number): DataView {
     const at = toPosition(position);
@@ -304,12 +293,12 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
     this.#requireInside(at, length, before);
     const window = this.strict ? undefined : this.#windowAt(at, length);
     if (window !== undefined) {
-      this.current = window;
+      this.#current = window;
       copy(window.bytes, at - window.start, this.#scratchBytes, 0, length);
       if (!this.#findLostPages()) return this.scratch;
     }
     const done = native.read(this.fd, this.#scratchBytes, 0, length, at);
-    if (done < 0) throw this.#mappingFailure(-done, 'read', at, length);
+    if (done < 0) throw this.#errors.mapping(-done, 'read', at, length);
     if (done < length) throw this.#truncated(at, length);
     this.#bytesRead += length;
     return this.scratch;
@@ -323,24 +312,19 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
     const lost = this.#findLostPages();
     this.enterWrite(at, length);
     if (this.appending) {
-      const details = { path: this.path, position: at, length };
-      throw new MappedFileError(
-        'ERR_MAPPED_FILE_READ_ONLY',
-        'The file is opened for appending, what it holds is read-only',
-        details,
-      );
+      throw this.#errors.readOnly('The file is opened for appending, what it holds is read-only', at, length);
     }
     this.#requireInside(at, length, before);
     const window = this.strict || lost ? undefined : this.#windowAt(at, length);
     if (window !== undefined) {
-      this.current = window;
+      this.#current = window;
       window.dirty = true;
       copy(this.#scratchBytes, 0, window.bytes, at - window.start, length);
       if (!this.#findLostPages()) return;
     }
     if (at + length > this.refreshSync()) throw this.#truncated(at, length);
     const done = native.write(this.fd, this.#scratchBytes, 0, length, at);
-    if (done < length) throw this.#mappingFailure(done < 0 ? -done : ENOSPC, 'write', at, length);
+    if (done < length) throw this.#errors.mapping(done < 0 ? -done : ENOSPC, 'write', at, length);
     this.#bytesWritten += length;
   }
 
@@ -358,14 +342,14 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
     if (length < directFrom && position >= 0 && position + length <= this.#size && !this.strict) {
       const window = this.#windowAt(position, length);
       if (window !== undefined) {
-        this.current = window;
+        this.#current = window;
         copy(window.bytes, position - window.start, target, offset, length);
         const sound = !this.#findLostPages();
         if (sound && (length < exactFrom || position + length <= this.refreshSync())) return length;
       }
     }
     const done = native.read(this.fd, target, offset, length, position);
-    if (done < 0) throw this.#systemFailure(-done, 'read', position, length);
+    if (done < 0) throw this.#errors.system(-done, 'read', position, length);
     return this.#haveRead(done, position);
   }
 
@@ -382,7 +366,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
     while (position >= 0 && length <= hotLimit && this.#mayAskResident) {
       const moved = native.readResident(this.fd, target, offset + done, length - done, position + done);
       if (moved < 0) {
-        if (moved !== -EAGAIN) this.#mayAskResident = false;
+        if (moved === -EOPNOTSUPP) this.#mayAskResident = false;
         break;
       }
       done += moved;
@@ -404,7 +388,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
       const at = position < 0 ? -1 : position + done;
       const moved = await native.readAsync(this.fd, target, offset + done, piece, at);
       if (moved === -ESTALE) throw invalidState('The buffer was detached while it was read into');
-      if (moved < 0) throw this.#systemFailure(-moved, 'read', position, length);
+      if (moved < 0) throw this.#errors.system(-moved, 'read', position, length);
       done += moved;
       if (moved < piece) break;
     }
@@ -442,16 +426,16 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
   #borrowCopy<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T {
     const bytes = new Uint8Array(Math.min(length, hotLimit));
     const done = native.read(this.fd, bytes, 0, bytes.length, position);
-    if (done < 0) throw this.#systemFailure(-done, 'read', position, length);
+    if (done < 0) throw this.#errors.system(-done, 'read', position, length);
     return use(bytes.subarray(0, this.#haveRead(done, position)));
   }
 
   async prefetch(start: number, end: number): Promise<void> {
     for (let position = start; position < Math.min(end, this.#size); position += jobLimit) {
-      if (this.#closed) throw closedError(this.path);
+      if (this.#closed) throw this.#errors.closed();
       const length = Math.min(jobLimit, end - position);
       const done = await this.track(native.warmAsync(this.fd, position, length));
-      if (done < 0) throw this.#systemFailure(-done, 'read', position, length);
+      if (done < 0) throw this.#errors.system(-done, 'read', position, length);
     }
   }
 
@@ -473,7 +457,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
    */
   writeSync(source: Uint8Array, offset: number, length: number, position: number): number {
     const done = native.write(this.fd, source, offset, length, position);
-    if (done < 0) throw this.#systemFailure(-done, 'write', position, length);
+    if (done < 0) throw this.#errors.system(-done, 'write', position, length);
     return this.#haveWritten(done, position);
   }
 
@@ -490,7 +474,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
 
   async #writeJob(source: Uint8Array, offset: number, length: number, position: number): Promise<number> {
     const done = await native.writeAsync(this.fd, source, offset, length, position);
-    if (done < 0) throw this.#systemFailure(-done, 'write', position, length);
+    if (done < 0) throw this.#errors.system(-done, 'write', position, length);
     return this.#haveWritten(done, position);
   }
 
@@ -537,17 +521,17 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
   async preallocate(start: number, length: number): Promise<void> {
     this.enterWrite(start, length);
     const status = await this.track(native.allocateAsync(this.fd, start, length));
-    if (status < 0) throw this.#systemFailure(-status, 'fallocate', start, length);
+    if (status < 0) throw this.#errors.system(-status, 'fallocate', start, length);
   }
 
   truncateSync(size: number): void {
-    this.#succeed(native.truncate(this.fd, size), 'ftruncate');
+    this.#errors.succeed(native.truncate(this.fd, size), 'ftruncate');
     this.#resized(size);
   }
 
   async truncate(size: number): Promise<void> {
     const status = await this.track(native.truncateAsync(this.fd, size));
-    this.#succeed(status, 'ftruncate');
+    this.#errors.succeed(status, 'ftruncate');
     if (!this.#closed) this.refreshSync();
   }
 
@@ -556,7 +540,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
     const { ids, windows } = this.#dirty(start, end);
     for (const window of windows) window.dirty = false;
     const status = native.flush(this.fd, ids);
-    if (status < 0) throw this.#mappingFailure(-status, 'fdatasync');
+    if (status < 0) throw this.#errors.mapping(-status, 'fdatasync');
   }
 
   async flush(start = 0, end = Infinity): Promise<void> {
@@ -574,7 +558,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
     const status = await this.track(
       this.#pendingWrites.size === 0 ? settled() : Promise.allSettled(this.#pendingWrites).then(settled),
     );
-    if (status < 0) throw this.#mappingFailure(-status, 'fdatasync');
+    if (status < 0) throw this.#errors.mapping(-status, 'fdatasync');
   }
 
   #dirty(start: number, end: number): { ids: number[]; windows: Window[] } {
@@ -582,11 +566,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
     for (const window of this.#windows.values()) {
       if (window.dirty && window.start < end && window.start + window.length > start) windows.push(window);
     }
-    const ids = windows.map((window) => window.id);
-    for (const lease of this.#views.values()) {
-      // A view is written without our knowing.
-      if (lease.shared && lease.position < end && lease.position + lease.length > start) ids.push(lease.id);
-    }
+    const ids = [...windows.map((window) => window.id), ...this.#views.sharedIn(start, end)];
     return { ids, windows };
   }
 
@@ -595,105 +575,53 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
   /** Maps `[start, start + length)` for a user. A private mapping, or one of a read-only file, is copy-on-write. */
   createView(start: number, length: number, isPrivate: boolean): { lease: ViewLease; buffer: ArrayBuffer } {
     this.enter();
-    const shared = this.#writable && !this.appending && !isPrivate;
-    const reserved = roundUp((start % granularity) + length, granularity);
-    const details = { path: this.path, position: start, length };
-    if (!this.#mayMap) {
-      throw new MappedFileError(
-        'ERR_MAPPED_FILE_NOT_MAPPABLE',
-        'The file cannot be mapped, so it has no views',
-        details,
-      );
-    }
-    this.pool.admitView(reserved, this.path, start);
-    let mapping = native.createView(this.fd, start, length, true, !shared);
-    while (mapping === -ENOMEM && this.pool.shrink()) {
-      mapping = native.createView(this.fd, start, length, true, !shared);
-    }
-    if (typeof mapping !== 'object') {
-      this.pool.viewReleased(reserved);
-      if (mapping === -ENOMEM) {
-        const message = 'The system has no room for the view in the address space';
-        throw new MappedFileError('ERR_MAPPED_FILE_BUDGET', message, {
-          ...details,
-          cause: systemError(ENOMEM, 'mmap'),
-        });
-      }
-      const cause = mapping === undefined ? undefined : systemError(-mapping, 'mmap');
-      throw new MappedFileError('ERR_MAPPED_FILE_NOT_MAPPABLE', 'The file cannot be mapped', { ...details, cause });
-    }
-    const { id, buffer, byteOffset } = mapping;
-    const lease: ViewLease = {
-      id,
-      buffer: new WeakRef(buffer),
-      byteOffset,
-      position: start,
-      length,
-      reserved,
-      shared,
-      released: false,
-      lostAt: undefined,
-      reported: false,
-    };
-    this.#views.set(id, lease);
-    collectedViews.register(buffer, { lease, views: this.#views, pool: this.pool }, lease);
+    if (!this.#mayMap) throw this.#errors.notMappable('The file is not mapped, so it has no views', start, length);
+    const view = this.#views.create(start, length, this.#writable && !this.appending && !isPrivate);
     if (start + length > this.refreshSync()) {
-      this.releaseView(lease, buffer);
+      this.#views.release(view.lease, view.buffer);
       throw this.#truncated(start, length);
     }
-    return { lease, buffer };
+    return view;
   }
 
   /** Throws when a page of the view was lost. */
   checkView(lease: ViewLease): void {
     this.#findLostPages();
-    if (lease.lostAt === undefined) return;
-    lease.reported = true;
-    throw this.#lostView(lease);
+    if (lease.lostAt !== undefined) throw this.#lostView(lease);
   }
 
   flushViewSync(lease: ViewLease): void {
     this.checkView(lease);
-    if (this.#closed) throw closedError(this.path);
+    if (this.#closed) throw this.#errors.closed();
     if (lease.released || !lease.shared) return;
     const status = native.flush(this.fd, [lease.id]);
-    if (status < 0) throw this.#mappingFailure(-status, 'msync', lease.position, lease.length);
+    if (status < 0) throw this.#errors.mapping(-status, 'msync', lease.position, lease.length);
   }
 
   async flushView(lease: ViewLease): Promise<void> {
     this.checkView(lease);
-    if (this.#closed) throw closedError(this.path);
+    if (this.#closed) throw this.#errors.closed();
     if (lease.released || !lease.shared) return;
     const status = await this.track(native.flushAsync(this.fd, [lease.id]));
-    if (status < 0) throw this.#mappingFailure(-status, 'msync', lease.position, lease.length);
+    if (status < 0) throw this.#errors.mapping(-status, 'msync', lease.position, lease.length);
   }
 
-  /** Detaches the buffer and unmaps the view; what was transferred to another thread stays with it. Idempotent. */
   releaseView(lease: ViewLease, buffer: ArrayBuffer): void {
-    if (lease.released) return;
     this.#findLostPages();
-    lease.released = true;
-    this.#views.delete(lease.id);
-    collectedViews.unregister(lease);
-    this.pool.viewReleased(lease.reserved);
-    native.releaseMapping(lease.id, buffer);
+    this.#views.release(lease, buffer);
   }
 
   // --- windows ---------------------------------------------------------------------------------------------------
 
   evicted(window: Window): void {
     this.#evictions++;
-    // A window that was hardly used was not worth its slide: ask for more misses before the next one.
-    this.#demand =
-      window.uses < worthwhileUses
-        ? Math.min(missMemory + 1, this.#demand + 4)
-        : Math.max(missMemory / 4, this.#demand - 4);
+    this.#admission.evicted(window.uses);
     this.#forget(window);
   }
 
   #forget(window: Window): void {
     this.#windows.delete(window.slot);
-    if (this.current === window) this.current = nowhere;
+    if (this.#current === window) this.#current = nowhere;
   }
 
   #drop(window: Window): void {
@@ -703,19 +631,21 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
 
   /** A window that holds `[position, position + length)`, inside the file; undefined where the kernel is cheaper. */
   #windowAt(position: number, length: number): Window | undefined {
-    const { current } = this;
-    const offset = position - current.start;
-    if (offset >= 0 && offset + length <= current.length) return current;
     const slot = this.#geometry.slotOf(position);
-    if (!this.#windows.has(slot) && !this.#isWorthMapping(slot)) return undefined;
-    const window = this.#windowOf(position);
+    let window = this.#windows.get(slot);
+    if (window === undefined && !this.#isWorthMapping(slot)) return undefined;
+    window = this.#lookUp(slot, window);
     return window !== undefined && position + length <= window.start + window.length ? window : undefined;
   }
 
   /** The window that holds the byte at `position`, inside the file; undefined where the system refuses it. */
   #windowOf(position: number): Window | undefined {
     const slot = this.#geometry.slotOf(position);
-    let window = this.#windows.get(slot);
+    return this.#lookUp(slot, this.#windows.get(slot));
+  }
+
+  /** Window `slot` as it has to be: `window`, if there is one, or mapped now. */
+  #lookUp(slot: number, window: Window | undefined): Window | undefined {
     if (window === undefined) {
       window = this.#map(slot);
     } else {
@@ -727,7 +657,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
   }
 
   #map(slot: number): Window | undefined {
-    if (!this.#mayMap || this.#missCount < this.#pausedUntil) return undefined;
+    if (!this.#mayMap || this.#admission.misses < this.#pausedUntil) return undefined;
     const length = this.#geometry.lengthOf(slot, this.#size);
     const window = this.pool.acquire(this.#capacityFor(length), this.#self);
     let status = -ENOMEM;
@@ -761,7 +691,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
       for (const window of [...this.#windows.values()]) this.#drop(window);
       this.#geometry = new Geometry(Math.max(leastStride, this.#geometry.stride / 2), granularity);
     } else {
-      this.#pausedUntil = this.#missCount + refusalPause;
+      this.#pausedUntil = this.#admission.misses + refusalPause;
     }
   }
 
@@ -792,18 +722,11 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
    */
   #isWorthMapping(slot: number): boolean {
     if (!this.#mayMap) return false;
-    const index = this.#missCount++ % missMemory;
-    this.#recentMisses[index] = slot;
-    if (this.pool.hasRoom(this.#capacityFor(this.#geometry.capacity))) return true;
-    let inSlot = 0;
-    for (const missed of this.#recentMisses) if (missed === slot) inSlot++;
-    if (inSlot < scanLength) return false;
-    if (this.#missCount % 1024 === 0) this.#demand = Math.max(missMemory / 4, this.#demand - 1);
-    if (inSlot >= this.#demand) return true;
-    for (let back = 1; back < scanLength; back++) {
-      if (this.#recentMisses[(index + missMemory - back) % missMemory] !== slot) return false;
-    }
-    return true;
+    this.#admission.missed(slot);
+    return (
+      this.pool.hasRoom(this.#capacityFor(this.#geometry.lengthOf(slot, this.#size))) ||
+      this.#admission.isWorthwhile(slot)
+    );
   }
 
   #resized(size: number): void {
@@ -828,7 +751,7 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
 
   /** True when a page of one of this file's windows was lost since the last look; that window is then dropped. */
   #findLostPages(): boolean {
-    const count = Atomics.load(faults, 0);
+    const count = faults[0] as number;
     if (count === this.seenFaults) return false;
     this.seenFaults = count;
     let found = false;
@@ -839,63 +762,32 @@ export class WindowCache implements ByteSource, ByteSink, WindowOwner {
       this.#faults += lost;
       this.#drop(window);
     }
-    for (const lease of this.#views.values()) {
-      if (lease.lostAt !== undefined) continue;
-      const lost = native.mappingFaults(lease.id);
-      if (lost === 0) continue;
-      this.#faults += lost;
-      lease.lostAt = Math.floor(lease.position / granularity) * granularity + native.firstFault(lease.id);
-    }
+    this.#faults += this.#views.findLostPages();
     if (found && !this.#closed) this.refreshSync();
     return found;
   }
 
   #reportViews(): void {
-    for (const lease of this.#views.values()) {
-      if (lease.lostAt === undefined || lease.reported) continue;
-      lease.reported = true;
-      throw this.#lostView(lease);
-    }
+    const lease = this.#views.unreported();
+    if (lease !== undefined) throw this.#lostView(lease);
   }
 
-  #lostView(lease: ViewLease): MappedFileError | SystemError {
-    const position = lease.lostAt ?? lease.position;
-    const { path } = this;
-    if (this.#closed || native.fileSize(this.fd) <= position) {
-      const message = 'The file shrank under a view, whose bytes from there on were not the file’s';
-      return new MappedFileError('ERR_MAPPED_FILE_TRUNCATED', message, { path, position, length: lease.length });
+  #lostView(lease: ViewLease): Error {
+    lease.reported = true;
+    const { lostAt = lease.position, length } = lease;
+    if (this.#closed || native.fileSize(this.fd) <= lostAt) {
+      return this.#errors.truncated(
+        'The file shrank under a view, which from there on was not the file’s',
+        lostAt,
+        length,
+      );
     }
-    return this.#mappingFailure(lease.shared ? ENOSPC : EIO, 'mmap', position, lease.length);
+    return this.#errors.mapping(lease.shared ? ENOSPC : EIO, 'mmap', lostAt, length);
   }
 
-  // --- errors ----------------------------------------------------------------------------------------------------
-
-  #truncated(position: number, length: number): MappedFileError {
+  #truncated(position: number, length: number): Error {
     if (!this.#closed) this.refreshSync();
-    const message = `The file shrank to ${this.#size} bytes; asked for ${length}`;
-    return new MappedFileError('ERR_MAPPED_FILE_TRUNCATED', message, { path: this.path, position, length });
-  }
-
-  /** What the system says of a call that a user knows from node:fs: in Node's form. */
-  #systemFailure(errno: number, syscall: string, position: number, length: number): SystemError {
-    const error = systemError(errno, syscall, this.path);
-    return Object.assign(error, position < 0 ? { length } : { position, length });
-  }
-
-  /** What the system says where a user only touched memory, or asked for it to be safe on the device. */
-  #mappingFailure(errno: number, syscall: string, position?: number, length?: number): MappedFileError | SystemError {
-    const cause = systemError(errno, syscall, this.path);
-    const details = { path: this.path, position, length, syscall, cause };
-    if (errno === EIO) return new MappedFileError('ERR_MAPPED_FILE_IO', 'The device failed', details);
-    if (errno === ENOSPC || errno === EDQUOT) {
-      return new MappedFileError('ERR_MAPPED_FILE_NO_SPACE', 'The disk is full', details);
-    }
-    return cause;
-  }
-
-  #succeed(status: number, syscall: string): number {
-    if (status < 0) throw systemError(-status, syscall, this.path);
-    return status;
+    return this.#errors.truncated(`The file shrank to ${this.#size} bytes; asked for ${length}`, position, length);
   }
 
   /** Keeps the descriptor open until the promise has settled. */

@@ -1,5 +1,6 @@
 import { invalidArgType, outOfRange } from '../errors.js';
-import type { ViewLease, WindowCache } from '../window-cache.js';
+import type { ViewLease } from '../view-table.js';
+import type { WindowCache } from '../window-cache.js';
 
 /** A typed array class, as `MappedView.as` takes it. */
 export interface TypedArrayConstructor<T extends NodeJS.TypedArray> {

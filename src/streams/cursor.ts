@@ -1,0 +1,42 @@
+/**
+ * A walk forward over a source, as every reading stream does it. This is the place for what a walk knows and a
+ * single read does not: what to read ahead, what to release behind, and whether to wait at the end for more.
+ */
+import type { ByteSource } from '../byte-source.js';
+
+export class ReadCursor {
+  readonly #source: ByteSource;
+  readonly #end: number;
+  #position: number;
+
+  /** Walks `[start, end)`; with an infinite `end`, up to where the file ends when the walk arrives there. */
+  constructor(source: ByteSource, start: number, end: number) {
+    this.#source = source;
+    this.#position = start;
+    this.#end = end;
+  }
+
+  /**
+   * How many bytes there still are. The size last seen is trusted while it says that there are some, and looked at
+   * again when it does not: 0 means that the file ends here now.
+   */
+  remaining(): number {
+    const { size } = this.#source;
+    if (this.#position >= this.#end) return 0;
+    return Math.max(0, Math.min(this.#end, size > this.#position ? size : this.#source.refreshSync()) - this.#position);
+  }
+
+  /**
+   * Reads on into `target`, which must not be longer than `remaining()`, and moves past what was read. 0 when the
+   * file has shrunk to here. One read at a time; `target` must be left alone until it settles.
+   */
+  read(target: Uint8Array): number | Promise<number> {
+    const read = this.#source.readInto(target, this.#position);
+    return typeof read === 'number' ? this.#advance(read) : read.then((bytes) => this.#advance(bytes));
+  }
+
+  #advance(bytes: number): number {
+    this.#position += bytes;
+    return bytes;
+  }
+}

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import type { ByteSink, ByteSource } from '#src/byte-source.js';
+import { createReadStream, createWriteStream } from '#src/streams/node.js';
+import { createReadable } from '#src/streams/readable.js';
+import { createWritable } from '#src/streams/writable.js';
+import * as windowCache from '#src/window-cache.js';
+import { WindowPool } from '#src/window-pool.js';
+import { patternBytes } from '../helpers/memory-source.js';
+import { implementations } from '../helpers/stream-classes.js';
+
+interface Cache extends ByteSource, ByteSink {
+  readonly fd: number;
+  readonly busy: boolean;
+  close(): void;
+  idle(): Promise<void>;
+}
+
+/** The class is left out of the declarations that are shipped. */
+const { WindowCache } = windowCache as unknown as { WindowCache: new (options: object) => Cache };
+
+const size = 3_000_007;
+
+for (const windowSize of [undefined, 4096]) {
+  describe(`streams on files, with windows of ${windowSize ?? 'the default size'}`, function () {
+    this.timeout(30_000);
+    const bytes = patternBytes(size);
+    let folder: string;
+    let path: string;
+    const caches: Cache[] = [];
+
+    function open(name: string, flags: string): Cache {
+      const fd = openSync(join(folder, name), flags);
+      const cache = new WindowCache({
+        fd,
+        path: join(folder, name),
+        writable: flags !== 'r',
+        appending: flags.startsWith('a'),
+        strict: false,
+        windowSize,
+        pool: new WindowPool(),
+        backing: 'mmap',
+        closeDescriptor: () => closeSync(fd),
+      });
+      caches.push(cache);
+      return cache;
+    }
+
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'streams-'));
+      path = join(folder, 'source');
+      writeFileSync(path, bytes);
+    });
+
+    afterEach(async () => {
+      for (const cache of caches.splice(0)) {
+        assert.equal(cache.busy, false, 'a stream still holds the file');
+        cache.close();
+        await cache.idle();
+        closeSync(cache.fd);
+      }
+      rmSync(folder, { recursive: true });
+    });
+
+    for (const [name, classes] of implementations) {
+      it(`copy with ${name} classes`, async () => {
+        const target = open('target', 'w+');
+        await createReadable(open('source', 'r'), { chunkSize: 10_000 }, classes).pipeTo(
+          createWritable(target, { preallocate: size, flushOnClose: true }, classes),
+        );
+        assert.ok(readFileSync(join(folder, 'target')).equals(bytes));
+      });
+
+      it(`fill BYOB views with ${name} classes`, async () => {
+        const reader = createReadable(open('source', 'r'), { start: 5 }, classes).getReader({ mode: 'byob' });
+        const got: Uint8Array[] = [];
+        for (let buffer = new Uint8Array(70_000); ;) {
+          const { value, done } = await reader.read(buffer);
+          if (done) break;
+          got.push(value.slice());
+          buffer = new Uint8Array(value.buffer as ArrayBuffer);
+        }
+        assert.ok(Buffer.concat(got).equals(bytes.subarray(5)));
+      });
+
+      it(`give the bytes that are left of a file that shrinks, with ${name} classes`, async () => {
+        const source = open('source', 'r');
+        const reader = createReadable(source, { chunkSize: 100_000 }, classes).getReader();
+        const got = [(await reader.read()).value as Uint8Array];
+        truncateSync(path, 250_001);
+        for (let r = await reader.read(); !r.done; r = await reader.read()) got.push(r.value);
+        assert.ok(Buffer.concat(got).equals(bytes.subarray(0, 250_001)));
+      });
+    }
+
+    it("copy with Node's classes, and overwrite the middle", async () => {
+      const target = open('target', 'w+');
+      await pipeline(createReadStream(open('source', 'r')), createWriteStream(target, { flush: true }));
+      await pipeline(createReadStream(open('source', 'r'), { end: 999 }), createWriteStream(target, { start: 1000 }));
+      const expected = Buffer.from(bytes);
+      expected.copyWithin(1000, 0, 1000);
+      assert.ok(readFileSync(join(folder, 'target')).equals(expected));
+      assert.ok((await buffer(createReadStream(target))).equals(expected));
+    });
+
+    it('append at the end', async () => {
+      const stream = createWritable(open('source', 'a+')).getWriter();
+      await stream.write('more');
+      await stream.close();
+      assert.equal(readFileSync(path).subarray(size).toString(), 'more');
+    });
+
+    it('end with an error when the file is closed', async () => {
+      const source = open('source', 'r');
+      const reader = createReadable(source, { chunkSize: 1000 }).getReader();
+      await reader.read();
+      source.close();
+      await assert.rejects(reader.read(), { code: 'ERR_MAPPED_FILE_CLOSED' });
+      await assert.rejects(reader.closed, { code: 'ERR_MAPPED_FILE_CLOSED' });
+    });
+  });
+}
