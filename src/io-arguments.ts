@@ -77,10 +77,11 @@ export function writeTransfer(
 
 /** Checks an array of buffers as `fs.readv` does. */
 export function bufferList(buffers: unknown): Uint8Array[] {
-  if (!Array.isArray(buffers) || !buffers.every((buffer) => ArrayBuffer.isView(buffer))) {
-    throw invalidArgType('buffers', 'an ArrayBufferView[]', buffers);
-  }
-  return buffers.map((buffer: ArrayBufferView) => bytesOf(buffer));
+  const list: unknown[] = Array.isArray(buffers) ? [...(buffers as unknown[])] : [undefined];
+  return list.map((buffer) => {
+    if (!ArrayBuffer.isView(buffer)) throw invalidArgType('buffers', 'an ArrayBufferView[]', buffers);
+    return bytesOf(buffer);
+  });
 }
 
 const bufferKinds = 'an instance of Buffer, TypedArray, or DataView';

@@ -308,7 +308,14 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     for (const bytes of list) {
       if (bytes.length === 0) continue;
       this.#cache.enter();
-      const done = await this.#cache.read(bytes, 0, bytes.length, at);
+      let done: number;
+      try {
+        done = await this.#cache.read(bytes, 0, bytes.length, at);
+      } catch (error) {
+        // As the system's call: what was moved before is the result, and the next call tells why.
+        if (bytesRead === 0) throw error;
+        break;
+      }
       bytesRead += done;
       if (at !== cursor) at += done;
       if (done < bytes.length) break;
@@ -325,7 +332,14 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     let bytesRead = 0;
     for (const bytes of list) {
       if (bytes.length === 0) continue;
-      const done = this.#cache.readSync(bytes, 0, bytes.length, at);
+      let done: number;
+      try {
+        done = this.#cache.readSync(bytes, 0, bytes.length, at);
+      } catch (error) {
+        // As the system's call: what was moved before is the result, and the next call tells why.
+        if (bytesRead === 0) throw error;
+        break;
+      }
       bytesRead += done;
       if (at !== cursor) at += done;
       if (done < bytes.length) break;
@@ -407,7 +421,14 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     let bytesWritten = 0;
     for (const bytes of list) {
       if (bytes.length === 0) continue;
-      const done = this.#cache.writeSync(bytes, 0, bytes.length, at);
+      let done: number;
+      try {
+        done = this.#cache.writeSync(bytes, 0, bytes.length, at);
+      } catch (error) {
+        // As the system's call: what was moved before is the result, and the next call tells why.
+        if (bytesWritten === 0) throw error;
+        break;
+      }
       bytesWritten += done;
       if (at !== cursor) at += done;
       if (done < bytes.length) break;
@@ -433,8 +454,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   sliceSync(start?: Position, end?: Position): Buffer {
     const range = this.#range(start, end);
     const buffer = Buffer.allocUnsafeSlow(range.end - range.start);
-    const done = buffer.length === 0 ? 0 : this.#cache.readSync(buffer, 0, buffer.length, range.start);
-    return this.#whole(buffer, done, range.start);
+    // One call moves less than 2 GiB (read(2)).
+    for (let done = 0, moved: number; done < buffer.length; done += moved) {
+      moved = this.#cache.readSync(buffer, done, buffer.length - done, range.start + done);
+      if (moved === 0) return this.#whole(buffer, done, range.start);
+    }
+    return buffer;
   }
 
   #whole(buffer: Buffer, done: number, position: number): Buffer {
@@ -700,8 +725,9 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   }
 }
 
+// As node:fs: what is below 0 is 0.
 function truncation(length: unknown): number {
-  return toCount(typeof length === 'number' && length < 0 ? Math.min(0, Math.ceil(length)) + 0 : length, 'len', 0);
+  return Math.max(0, toCount(length, 'len', Number.MIN_SAFE_INTEGER));
 }
 
 interface OpenRequest {

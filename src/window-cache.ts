@@ -83,6 +83,7 @@ export interface CacheOptions {
 
 /** What is left to release when a file was dropped without being closed. */
 interface Abandoned {
+  owner: WeakRef<WindowOwner>;
   windows: Map<number, Window>;
   pool: WindowPool;
   closeDescriptor: () => void;
@@ -90,8 +91,9 @@ interface Abandoned {
 
 // The file object, its streams and its views all hold the cache: when it goes, nobody is left but the
 // users' arrays, whose views the collector releases one by one.
-const abandonedCaches = new FinalizationRegistry<Abandoned>(({ windows, pool, closeDescriptor }) => {
-  for (const window of windows.values()) pool.release(window);
+const abandonedCaches = new FinalizationRegistry<Abandoned>(({ owner, windows, pool, closeDescriptor }) => {
+  // The pool may have taken some already, and could not tell an owner that was gone.
+  for (const window of windows.values()) if (window.owner === owner) pool.release(window);
   windows.clear();
   closeDescriptor();
 });
@@ -154,7 +156,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
     this.#geometry = new Geometry(strideFor(options.windowSize, options.pool), granularity);
     this.#size = this.#errors.succeed(native.fileSize(this.fd), 'fstat');
     const { pool, closeDescriptor } = options;
-    abandonedCaches.register(this, { windows: this.#windows, pool, closeDescriptor }, this);
+    abandonedCaches.register(this, { owner: this.#self, windows: this.#windows, pool, closeDescriptor }, this);
   }
 
   // --- state -----------------------------------------------------------------------------------------------------
@@ -220,7 +222,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
     if (writable && !this.#openedWritable) throw this.#errors.readOnly('The file was opened read-only');
     for (const window of this.#windows.values()) {
       this.#errors.succeed(native.protectMapping(window.id, writable), 'mprotect');
-      window.writable = writable && !this.appending;
+      window.writable = writable && !this.appending && !this.strict;
     }
     this.#writable = writable;
   }
@@ -484,7 +486,8 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
     length: number,
     position: number,
   ): Promise<number> {
-    const rest = source.slice(offset + jobLimit, offset + length);
+    // Not `slice`, which for a Buffer is no copy.
+    const rest = new Uint8Array(source.subarray(offset + jobLimit, offset + length));
     const go = async (): Promise<number> => {
       let done = await first;
       while (done >= jobLimit && done < length) {
@@ -502,8 +505,8 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
   #haveWritten(done: number, position: number): number {
     this.#bytesWritten += done;
     if (this.#closed) return done;
-    if (position < 0 || this.appending) this.refreshSync();
-    else if (position + done > this.#size) this.#resized(position + done);
+    // Asked for, not computed: the file may have been cut since an asynchronous write was done.
+    if (position < 0 || this.appending || position + done > this.#size) this.refreshSync();
     return done;
   }
 
@@ -828,10 +831,13 @@ function strideFor(windowSize: number | undefined, pool: WindowPool): number {
   return Math.max(granularity, Math.min(roundUp(wanted, granularity), Math.floor(most / granularity) * granularity));
 }
 
+const setArray = Uint8Array.prototype.set;
+
 function copy(source: Uint8Array, from: number, target: Uint8Array, to: number, length: number): void {
   if (length <= loopUpTo) {
     for (let i = 0; i < length; i++) target[to + i] = source[from + i] as number;
   } else {
-    target.set(source.subarray(from, from + length), to);
+    // Not the target's own `set`: a subclass of the caller's would be handed a window's buffer.
+    setArray.call(target, source.subarray(from, from + length), to);
   }
 }

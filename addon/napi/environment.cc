@@ -92,12 +92,14 @@ void Environment::Finalize(napi_env env, void*, void* hint) {
   auto* owner = static_cast<std::shared_ptr<Lease>*>(hint);
   Lease* lease = owner->get();
   const bool closing = lease->closing->load(std::memory_order_relaxed);
-  if (!lease->orphaned && !(closing && lease->unreachable)) {
-    lease->mapping.Release();
-    if (!closing && lease->uncounted != 0) {
-      int64_t total;
-      napi_adjust_external_memory(env, lease->uncounted, &total);
-      lease->uncounted = 0;
+  if (lease->jobs > 0 && !closing) {
+    lease->release_after_jobs = true;  // a flush holds the lease, and its range
+    delete owner;
+  } else if (!lease->orphaned && !(closing && lease->unreachable)) {
+    if (closing) {
+      lease->mapping.Release();
+    } else {
+      Of(env).Unmap(lease);
     }
     delete owner;
   }
