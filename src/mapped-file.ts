@@ -11,7 +11,6 @@ import {
   cursor,
   type ReadOptions,
   readTransfer,
-  type Transfer,
   type TransferOptions,
   writePosition,
   writeTransfer,
@@ -261,7 +260,6 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     length?: unknown,
     position?: unknown,
   ): Promise<{ bytesRead: number; buffer: NodeJS.ArrayBufferView }> {
-    this.#cache.enter();
     let buffer = bufferOrOptions;
     if (!ArrayBuffer.isView(buffer)) {
       if (buffer !== undefined && buffer !== null && typeof buffer !== 'object') {
@@ -271,13 +269,11 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
       buffer = options.buffer === undefined ? Buffer.alloc(16384) : options.buffer;
       offset = options;
     }
-    const transfer = readTransfer(buffer, offset, length, position);
-    const bytesRead = transfer.length === 0 ? 0 : await this.#read(transfer);
+    const to = readTransfer(buffer, offset, length, position);
+    // After the arguments, whose getters may have closed the file.
+    this.#cache.enter();
+    const bytesRead = to.length === 0 ? 0 : await this.#cache.read(to.bytes, to.offset, to.length, to.position);
     return { bytesRead, buffer: buffer as NodeJS.ArrayBufferView };
-  }
-
-  #read({ bytes, offset, length, position }: Transfer): number | Promise<number> {
-    return this.#cache.read(bytes, offset, length, position);
   }
 
   /** Reads as `fs.readSync` does, without the descriptor; see {@link read}. Returns the count of bytes. May block. */
@@ -289,10 +285,9 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   ): number;
   readSync(buffer: NodeJS.ArrayBufferView, options?: TransferOptions): number;
   readSync(buffer: unknown, offset?: unknown, length?: unknown, position?: unknown): number {
+    const to = readTransfer(buffer, offset, length, position);
     this.#cache.enter();
-    const transfer = readTransfer(buffer, offset, length, position);
-    if (transfer.length === 0) return 0;
-    return this.#cache.readSync(transfer.bytes, transfer.offset, transfer.length, transfer.position);
+    return to.length === 0 ? 0 : this.#cache.readSync(to.bytes, to.offset, to.length, to.position);
   }
 
   /** Reads into several buffers, one after the other, as `FileHandle.readv` does. */
@@ -300,51 +295,22 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     buffers: T,
     position?: Position | null,
   ): Promise<{ bytesRead: number; buffers: T }> {
-    this.#cache.enter();
     const list = bufferList(buffers);
-    let at = writePosition(position);
+    this.#cache.enter();
     if (list.length === 0) throw systemError(EINVAL, 'read', this.path);
-    let bytesRead = 0;
-    for (const bytes of list) {
-      if (bytes.length === 0) continue;
+    const bytesRead = await vector(list, writePosition(position), (bytes, at) => {
       this.#cache.enter();
-      let done: number;
-      try {
-        done = await this.#cache.read(bytes, 0, bytes.length, at);
-      } catch (error) {
-        // As the system's call: what was moved before is the result, and the next call tells why.
-        if (bytesRead === 0) throw error;
-        break;
-      }
-      bytesRead += done;
-      if (at !== cursor) at += done;
-      if (done < bytes.length) break;
-    }
+      return this.#cache.read(bytes, 0, bytes.length, at);
+    });
     return { bytesRead, buffers };
   }
 
   /** As {@link readv}, blocking; returns the count of bytes. */
   readvSync(buffers: readonly NodeJS.ArrayBufferView[], position?: Position | null): number {
-    this.#cache.enter();
     const list = bufferList(buffers);
-    let at = writePosition(position);
+    this.#cache.enter();
     if (list.length === 0) throw systemError(EINVAL, 'read', this.path);
-    let bytesRead = 0;
-    for (const bytes of list) {
-      if (bytes.length === 0) continue;
-      let done: number;
-      try {
-        done = this.#cache.readSync(bytes, 0, bytes.length, at);
-      } catch (error) {
-        // As the system's call: what was moved before is the result, and the next call tells why.
-        if (bytesRead === 0) throw error;
-        break;
-      }
-      bytesRead += done;
-      if (at !== cursor) at += done;
-      if (done < bytes.length) break;
-    }
-    return bytesRead;
+    return vectorSync(list, writePosition(position), (bytes, at) => this.#cache.readSync(bytes, 0, bytes.length, at));
   }
 
   /**
@@ -376,12 +342,10 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     length?: unknown,
     position?: unknown,
   ): Promise<{ bytesWritten: number; buffer: unknown }> {
+    const from = writeTransfer(data, offset, length, position);
     this.#cache.enterWrite();
-    const transfer = writeTransfer(data, offset, length, position);
     const bytesWritten =
-      transfer.length === 0
-        ? 0
-        : await this.#cache.write(transfer.bytes, transfer.offset, transfer.length, transfer.position);
+      from.length === 0 ? 0 : await this.#cache.write(from.bytes, from.offset, from.length, from.position);
     return { bytesWritten, buffer: data };
   }
 
@@ -395,10 +359,9 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   writeSync(buffer: NodeJS.ArrayBufferView, options?: TransferOptions): number;
   writeSync(data: string, position?: Position | null, encoding?: BufferEncoding | null): number;
   writeSync(data: unknown, offset?: unknown, length?: unknown, position?: unknown): number {
+    const from = writeTransfer(data, offset, length, position);
     this.#cache.enterWrite();
-    const transfer = writeTransfer(data, offset, length, position);
-    if (transfer.length === 0) return 0;
-    return this.#cache.writeSync(transfer.bytes, transfer.offset, transfer.length, transfer.position);
+    return from.length === 0 ? 0 : this.#cache.writeSync(from.bytes, from.offset, from.length, from.position);
   }
 
   /** Writes several buffers, one after the other, as `FileHandle.writev` does. */
@@ -406,8 +369,8 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     buffers: T,
     position?: Position | null,
   ): Promise<{ bytesWritten: number; buffers: T }> {
-    this.#cache.enterWrite();
     const all = Buffer.concat(bufferList(buffers));
+    this.#cache.enterWrite();
     const at = writePosition(position);
     const bytesWritten = all.length === 0 ? 0 : await this.#cache.write(all, 0, all.length, at);
     return { bytesWritten, buffers };
@@ -415,25 +378,9 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /** As {@link writev}, blocking; returns the count of bytes. */
   writevSync(buffers: readonly NodeJS.ArrayBufferView[], position?: Position | null): number {
-    this.#cache.enterWrite();
     const list = bufferList(buffers);
-    let at = writePosition(position);
-    let bytesWritten = 0;
-    for (const bytes of list) {
-      if (bytes.length === 0) continue;
-      let done: number;
-      try {
-        done = this.#cache.writeSync(bytes, 0, bytes.length, at);
-      } catch (error) {
-        // As the system's call: what was moved before is the result, and the next call tells why.
-        if (bytesWritten === 0) throw error;
-        break;
-      }
-      bytesWritten += done;
-      if (at !== cursor) at += done;
-      if (done < bytes.length) break;
-    }
-    return bytesWritten;
+    this.#cache.enterWrite();
+    return vectorSync(list, writePosition(position), (bytes, at) => this.#cache.writeSync(bytes, 0, bytes.length, at));
   }
 
   // --- ranges ----------------------------------------------------------------------------------------------------
@@ -618,14 +565,16 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /** Cuts or extends the file to `length` bytes (default 0), as `FileHandle.truncate` does: what is new reads as zeros. */
   async truncate(length = 0): Promise<void> {
+    const size = truncation(length);
     this.#cache.enterWrite();
-    await this.#cache.truncate(truncation(length));
+    await this.#cache.truncate(size);
   }
 
   /** As {@link truncate}, blocking. */
   truncateSync(length = 0): void {
+    const size = truncation(length);
     this.#cache.enterWrite();
-    this.#cache.truncateSync(truncation(length));
+    this.#cache.truncateSync(size);
   }
 
   /** Looks at the file's size again, and gives it in bytes: what others appended or cut off is then known. */
@@ -723,6 +672,46 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/**
+ * Moves buffer after buffer until one comes out short. An error after the first bytes ends it, too: as with the system's
+ * own call, what was moved is the result, and the next call tells why.
+ */
+function vectorSync(list: Uint8Array[], position: number, move: (bytes: Uint8Array, at: number) => number): number {
+  let moved = 0;
+  for (const bytes of list) {
+    if (bytes.length === 0) continue;
+    try {
+      const done = move(bytes, position === cursor ? cursor : position + moved);
+      moved += done;
+      if (done < bytes.length) break;
+    } catch (error) {
+      if (moved === 0) throw error;
+      break;
+    }
+  }
+  return moved;
+}
+
+async function vector(
+  list: Uint8Array[],
+  position: number,
+  move: (bytes: Uint8Array, at: number) => number | Promise<number>,
+): Promise<number> {
+  let moved = 0;
+  for (const bytes of list) {
+    if (bytes.length === 0) continue;
+    try {
+      const done = await move(bytes, position === cursor ? cursor : position + moved);
+      moved += done;
+      if (done < bytes.length) break;
+    } catch (error) {
+      if (moved === 0) throw error;
+      break;
+    }
+  }
+  return moved;
 }
 
 // As node:fs: what is below 0 is 0.
