@@ -172,7 +172,7 @@ export class LineFormat {
     if (this.#encoding !== 'utf8') return this.#splitAs(this.#encoding, bytes, from, to);
     if (isAscii(bytes.subarray(from, to))) return this.#splitAs('latin1', bytes, from, to);
     const all: string[] = [];
-    for (let begin = from, end = from; begin < to; begin = end) {
+    for (let begin = from, end: number; begin < to; begin = end) {
       const at = this.find(bytes, begin + PIECE);
       end = at < 0 || at >= to ? to : at + this.delimiterLength;
       const encoding = isAscii(bytes.subarray(begin, end)) ? 'latin1' : 'utf8';

@@ -33,7 +33,7 @@ export class Lines<T extends string | Buffer = string> implements Iterable<T>, A
    * Throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE` for bad options.
    */
   constructor(source: ByteSource, options: LinesOptions<T> = {}, blockSize = BLOCK_SIZE) {
-    this.#cursor = new LineCursor<T>(source, resolveOptions(options as LinesOptions<string | Buffer>), blockSize);
+    this.#cursor = new LineCursor<T>(source, resolveOptions(options), blockSize);
   }
 
   /**
