@@ -24,6 +24,8 @@ export default defineConfig(
     rules: {
       '@typescript-eslint/no-deprecated': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      // Methods are taken from their prototypes on purpose, and called on objects that may have other ones.
+      '@typescript-eslint/unbound-method': 'off',
       // `async` without `await` turns a throw into a rejection.
       '@typescript-eslint/require-await': 'off',
       // What was caught, and an abort signal's reason, is passed on as it is.
@@ -47,8 +49,6 @@ export default defineConfig(
   {
     files: ['test/**/*.ts', 'examples/**/*.ts', 'bench/**/*.ts'],
     rules: {
-      // Tests take methods apart on purpose, and call them on other objects.
-      '@typescript-eslint/unbound-method': 'off',
       'no-restricted-imports': [
         'error',
         {

@@ -69,7 +69,6 @@ function hasByteStreams(classes: WebStreams): boolean {
       },
     };
     // The declared type of `read` in Node 20 does not know the options yet.
-    // eslint-disable-next-line @typescript-eslint/unbound-method -- called on its reader, in the next line
     const read = reader.read as (view: Uint8Array, options: object) => Promise<unknown>;
     read.call(reader, new Uint8Array(1), options).catch(() => {});
     reader.cancel().catch(() => {});
