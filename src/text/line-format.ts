@@ -4,6 +4,7 @@ import { toUSVString } from 'node:util';
 import { invalidArgType, invalidArgValue } from '../errors.js';
 import { toCount } from '../ranges.js';
 
+/** How the bytes of a line are read; `'buffer'` leaves them as they are. */
 export type LineEncoding = 'utf8' | 'utf-8' | 'latin1' | 'utf16le' | 'buffer';
 
 export interface LineFormatOptions {

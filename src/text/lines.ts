@@ -47,10 +47,12 @@ export class Lines<T extends string | Buffer = string> implements Iterable<T>, A
     return this.#cursor.position;
   }
 
+  /** Line by line; blocks while a block is read from the device. */
   [Symbol.iterator](): IterableIterator<T> {
     return new LineIterator(this.#cursor);
   }
 
+  /** Line by line; what is not in memory is read on the thread pool. */
   [Symbol.asyncIterator](): AsyncIterableIterator<T> {
     return new AsyncLineIterator(this.#cursor);
   }
