@@ -652,12 +652,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     if (lost !== undefined) throw lost;
   }
 
-  #release(): unknown {
-    let lost: unknown;
+  #release(): Error | undefined {
+    let lost: Error | undefined;
     try {
       this.#cache.enter();
     } catch (error) {
-      lost = error;
+      lost = error as Error;
     }
     this.#cache.close();
     return lost;

@@ -15,6 +15,7 @@ const defaults =
 /** Window size, in bytes, of a file that is opened without one. */
 export const defaultWindowSize: number = defaults.windowSize;
 
+/** The two limits of a {@link WindowPool}. */
 export interface WindowPoolOptions {
   /**
    * Most bytes of address space that windows and views may take. Default 64 GiB, or 256 MiB on 32-bit systems; at

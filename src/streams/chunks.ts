@@ -45,6 +45,7 @@ export class Chunks implements Iterable<Uint8Array>, AsyncIterable<Uint8Array> {
     return this.#walk.position;
   }
 
+  /** Chunk by chunk; blocks while pages are read from the device. */
   [Symbol.iterator](): IterableIterator<Uint8Array> {
     const walk = this.#walk;
     return {
@@ -56,6 +57,7 @@ export class Chunks implements Iterable<Uint8Array>, AsyncIterable<Uint8Array> {
     };
   }
 
+  /** Chunk by chunk; pages that are not in memory are read on the thread pool. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
     const walk = this.#walk;
     return {

@@ -56,7 +56,7 @@ export function createReadable(
   toCount(chunkSize, 'options.chunkSize', 1);
 
   const bytes = new FileBytes(source, new ReadCursor(source, start, end), chunkSize, signal);
-  return new ReadableStream(bytes, { highWaterMark: 0 }) as ReadableStream<Uint8Array>;
+  return new ReadableStream(bytes, { highWaterMark: 0 });
 }
 
 /** The underlying byte source of the standard. */

@@ -168,7 +168,7 @@ export class LineCursor<T extends string | Buffer> {
         },
         (error: unknown) => {
           settle();
-          reject(error as Error);
+          reject(error);
         },
       );
     });

@@ -4,6 +4,7 @@ import { toUSVString } from 'node:util';
 import { invalidArgType, invalidArgValue } from '../errors.js';
 import { toCount } from '../ranges.js';
 
+/** How the bytes of a line are read; `'buffer'` leaves them as they are. */
 export type LineEncoding = 'utf8' | 'utf-8' | 'latin1' | 'utf16le' | 'buffer';
 
 export interface LineFormatOptions {
@@ -172,7 +173,7 @@ export class LineFormat {
     if (this.#encoding !== 'utf8') return this.#splitAs(this.#encoding, bytes, from, to);
     if (isAscii(bytes.subarray(from, to))) return this.#splitAs('latin1', bytes, from, to);
     const all: string[] = [];
-    for (let begin = from, end = from; begin < to; begin = end) {
+    for (let begin = from, end: number; begin < to; begin = end) {
       const at = this.find(bytes, begin + PIECE);
       end = at < 0 || at >= to ? to : at + this.delimiterLength;
       const encoding = isAscii(bytes.subarray(begin, end)) ? 'latin1' : 'utf8';

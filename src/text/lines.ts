@@ -33,7 +33,7 @@ export class Lines<T extends string | Buffer = string> implements Iterable<T>, A
    * Throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE` for bad options.
    */
   constructor(source: ByteSource, options: LinesOptions<T> = {}, blockSize = BLOCK_SIZE) {
-    this.#cursor = new LineCursor<T>(source, resolveOptions(options as LinesOptions<string | Buffer>), blockSize);
+    this.#cursor = new LineCursor<T>(source, resolveOptions(options), blockSize);
   }
 
   /**
@@ -47,10 +47,12 @@ export class Lines<T extends string | Buffer = string> implements Iterable<T>, A
     return this.#cursor.position;
   }
 
+  /** Line by line; blocks while a block is read from the device. */
   [Symbol.iterator](): IterableIterator<T> {
     return new LineIterator(this.#cursor);
   }
 
+  /** Line by line; what is not in memory is read on the thread pool. */
   [Symbol.asyncIterator](): AsyncIterableIterator<T> {
     return new AsyncLineIterator(this.#cursor);
   }

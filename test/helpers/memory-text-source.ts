@@ -57,7 +57,7 @@ export class MemoryTextSource implements ByteSource {
         try {
           resolve(this.readIntoSync(target, position));
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       }),
     );

@@ -245,7 +245,7 @@ describe('lines: any bytes, any windows and blocks', () => {
           const seen: Line[] = [];
           let range: Options = {};
           for (const count of [...stops.map((stop) => stop + 1), Infinity]) {
-            const lines = new Lines<Line>(source, { ...range, encoding, reverse } as Options, blockSize);
+            const lines = new Lines<Line>(source, { ...range, encoding, reverse }, blockSize);
             let left = count;
             for (const line of lines) {
               seen.push(line);
