@@ -17,6 +17,7 @@ const layers = [
   'admission',
   'file-errors',
   'view-table',
+  'window-table',
   'window-cache',
   'scalars',
   'turn',
