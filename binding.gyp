@@ -5,6 +5,7 @@
       "sources": [
         "addon/core/fault_guard.cc",
         "addon/core/mapping.cc",
+        "addon/core/scan.cc",
         "addon/napi/addon.cc",
         "addon/napi/environment.cc",
         "addon/napi/files.cc",

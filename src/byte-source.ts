@@ -3,6 +3,13 @@
  * `WindowCache` and, in tests, by an in-memory fake.
  */
 
+/** Memory that shows a range of a file until it is released. */
+export interface Loan {
+  readonly bytes: Uint8Array;
+  /** Detaches the array and unmaps it. Throws, afterwards, when some of its bytes were not the file's. Idempotent. */
+  release(): void;
+}
+
 /** Bytes that can be read by position. Positions are byte offsets from the start; all are safe integers. */
 export interface ByteSource {
   /** The path the bytes come from, for messages; `undefined` when only a descriptor is known. */
@@ -42,6 +49,18 @@ export interface ByteSource {
 
   /** Keeps the source usable until the returned function is called (once): `close()` waits for it or cancels it. */
   retain(cancel: (reason: Error) => void): () => void;
+}
+
+/** A source whose bytes can be had as memory. */
+export interface LendingSource extends ByteSource {
+  /**
+   * Maps `[position, position + length)`, inside the file, for the caller; its writes stay in the array. Throws
+   * `ERR_MAPPED_FILE_BUDGET`, `ERR_MAPPED_FILE_TRUNCATED`.
+   */
+  lend(position: number, length: number): Loan;
+
+  /** As `lend`; resolves when the bytes are in memory. */
+  lendReady(position: number, length: number): Promise<Loan>;
 }
 
 /** Bytes that can be written by position. */

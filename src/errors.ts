@@ -10,7 +10,8 @@ export type MappedFileErrorCode =
   | 'ERR_MAPPED_FILE_READ_ONLY'
   | 'ERR_MAPPED_FILE_NOT_MAPPABLE'
   | 'ERR_MAPPED_FILE_BUDGET'
-  | 'ERR_MAPPED_FILE_NOT_SEEKABLE';
+  | 'ERR_MAPPED_FILE_NOT_SEEKABLE'
+  | 'ERR_MAPPED_FILE_LINE_TOO_LONG';
 
 /** What a {@link MappedFileError} tells beside its message. */
 export interface MappedFileErrorDetails {
@@ -26,7 +27,7 @@ export interface MappedFileErrorDetails {
 /**
  * An error of a mapped file that the operating system has no code for: the file shrank under a mapping, the device
  * failed under one, the file is closed, and so on. Errors of the operating system itself keep Node's form
- * ({@link systemError}).
+ * ({@link SystemError}).
  */
 export class MappedFileError extends Error {
   /** One of {@link MappedFileErrorCode}. */
@@ -152,6 +153,6 @@ function received(value: unknown): string {
     case 'number':
       return `type number (${Object.is(value, -0) ? '-0' : value})`;
     default:
-      return `type ${typeof value} (${String(value)})`;
+      return `type ${typeof value} (${inspect(value)})`;
   }
 }

@@ -1,11 +1,17 @@
 export { MappedFileError, type MappedFileErrorCode, type MappedFileErrorDetails, type SystemError } from './errors.js';
 export type { ReadOptions, TransferOptions } from './io-arguments.js';
-export { MappedFile, type OpenFlags, type OpenOptions } from './mapped-file.js';
+export { MappedFile } from './mapped-file.js';
+export type { OpenFlags, OpenOptions } from './opening.js';
 export type { Position } from './ranges.js';
+export type { Chunks, ChunksOptions } from './streams/chunks.js';
 export type { StreamClasses } from './streams/classes.js';
 export type { ReadStream, ReadStreamOptions, WriteStream, WriteStreamOptions } from './streams/node.js';
 export type { ReadableOptions } from './streams/readable.js';
 export type { WritableChunk, WritableOptions } from './streams/writable.js';
+export type { LineEncoding } from './text/line-format.js';
+export type { Lines } from './text/lines.js';
+export type { LinesOptions, TextEncoding } from './text/options.js';
+export type { Needle } from './text/search.js';
 export { MappedView, type TypedArrayConstructor } from './views/mapped-view.js';
 export type { FileStats } from './window-cache.js';
 export { type PoolStats, WindowPool, type WindowPoolOptions } from './window-pool.js';

@@ -2,24 +2,24 @@ import fs, { type PathLike, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { constants as bufferConstants } from 'node:buffer';
 import { constants as osConstants } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import type { ReadableStream, WritableStream } from 'node:stream/web';
 import { promisify } from 'node:util';
+import { Descriptor } from './descriptor.js';
 import { invalidArgType, invalidArgValue, MappedFileError, outOfRange, systemError } from './errors.js';
 import {
   bufferList,
-  cursor,
   type ReadOptions,
   readTransfer,
-  type Transfer,
   type TransferOptions,
   writePosition,
   writeTransfer,
 } from './io-arguments.js';
 import { native } from './native.js';
+import { type OpenFlags, type OpenOptions, type OpenRequest, openRequest } from './opening.js';
 import { type Position, toCount, toRange } from './ranges.js';
 import { Scalars } from './scalars.js';
-import { type StreamClasses, webStreams } from './streams/classes.js';
+import { Chunks, type ChunksOptions, createBorrowing } from './streams/chunks.js';
+import type { StreamClasses } from './streams/classes.js';
 import {
   createReadStream,
   createWriteStream,
@@ -29,80 +29,20 @@ import {
   type WriteStream,
   type WriteStreamOptions,
 } from './streams/node.js';
+import { checkBoolean, checkOptions } from './streams/options.js';
 import { createReadable, type ReadableOptions } from './streams/readable.js';
 import { createWritable, type WritableChunk, type WritableOptions } from './streams/writable.js';
+import { Lines } from './text/lines.js';
+import type { LinesOptions } from './text/options.js';
+import { type Needle, searchBackward, searchForward } from './text/search.js';
+import { split } from './text/split.js';
+import { vector, vectorSync } from './vectors.js';
 import { MappedView } from './views/mapped-view.js';
 import { type FileStats, WindowCache } from './window-cache.js';
-import { WindowPool } from './window-pool.js';
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
 const { EBADF, EINVAL, EISDIR } = osConstants.errno;
 const openDescriptor = promisify(fs.open);
-const closeDescriptor = promisify(fs.close);
 const statDescriptor = promisify(fs.fstat);
-
-/** node:fs's flags. Files opened with `'w'` and `'a'` can be read, too: a shared mapping needs it. */
-export type OpenFlags = 'r' | 'r+' | 'w' | 'w+' | 'wx' | 'wx+' | 'a' | 'a+';
-
-const openFlags: Record<OpenFlags, number> = {
-  r: O_RDONLY,
-  'r+': O_RDWR,
-  w: O_RDWR | O_CREAT | O_TRUNC,
-  'w+': O_RDWR | O_CREAT | O_TRUNC,
-  wx: O_RDWR | O_CREAT | O_TRUNC | O_EXCL,
-  'wx+': O_RDWR | O_CREAT | O_TRUNC | O_EXCL,
-  a: O_RDWR | O_CREAT | O_APPEND,
-  'a+': O_RDWR | O_CREAT | O_APPEND,
-};
-
-/** How a file is opened. */
-export interface OpenOptions {
-  /**
-   * Bytes of the file that one window covers; rounded up to the granularity (the page size), and cut to what the pool
-   * can hold. Default: 1 GiB (32 MiB on 32-bit systems), or an eighth of a smaller pool.
-   */
-  windowSize?: number | undefined;
-  /** The budget that the file's windows and views live under. Default: `WindowPool.default`. */
-  pool?: WindowPool | undefined;
-  /**
-   * `'mmap'` throws `ERR_MAPPED_FILE_NOT_MAPPABLE` when the file cannot be mapped; `'read'` never maps windows, every
-   * access is a system call; `'auto'`, the default, maps what can be mapped.
-   */
-  backing?: 'auto' | 'mmap' | 'read' | undefined;
-  /** Mode of a file that is created, before the umask. Default 0o666. */
-  mode?: number | undefined;
-  /** Aborts an `open` that is under way: it rejects with the signal's reason. */
-  signal?: AbortSignal | undefined;
-  /** Look at the file's size at every access, scalars included: exact under shrinking files, at a system call each. */
-  strict?: boolean | undefined;
-  /** The classes of this file's Web Streams, such as those of `web-streams-polyfill`. Default: the runtime's own. */
-  streams?: StreamClasses | undefined;
-}
-
-/** A descriptor that this library owns: opened by path, or duplicated from one that stays the caller's. */
-class Descriptor {
-  readonly fd: number;
-  readonly #duplicate: boolean;
-  #open = true;
-
-  constructor(fd: number, duplicate: boolean) {
-    this.fd = fd;
-    this.#duplicate = duplicate;
-  }
-
-  closeSync(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    if (this.#duplicate) native.closeDuplicate(this.fd);
-    else fs.closeSync(this.fd);
-  }
-
-  async close(): Promise<void> {
-    if (!this.#open || this.#duplicate) return this.closeSync();
-    this.#open = false;
-    await closeDescriptor(this.fd);
-  }
-}
 
 /**
  * A file of any size as memory: read, written and searched by byte position, streamed, and mapped. A bounded set of
@@ -255,7 +195,6 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     length?: unknown,
     position?: unknown,
   ): Promise<{ bytesRead: number; buffer: NodeJS.ArrayBufferView }> {
-    this.#cache.enter();
     let buffer = bufferOrOptions;
     if (!ArrayBuffer.isView(buffer)) {
       if (buffer !== undefined && buffer !== null && typeof buffer !== 'object') {
@@ -265,13 +204,11 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
       buffer = options.buffer === undefined ? Buffer.alloc(16384) : options.buffer;
       offset = options;
     }
-    const transfer = readTransfer(buffer, offset, length, position);
-    const bytesRead = transfer.length === 0 ? 0 : await this.#read(transfer);
+    const to = readTransfer(buffer, offset, length, position);
+    // After the arguments, whose getters may have closed the file.
+    this.#cache.enter();
+    const bytesRead = to.length === 0 ? 0 : await this.#cache.read(to.bytes, to.offset, to.length, to.position);
     return { bytesRead, buffer: buffer as NodeJS.ArrayBufferView };
-  }
-
-  #read({ bytes, offset, length, position }: Transfer): number | Promise<number> {
-    return this.#cache.read(bytes, offset, length, position);
   }
 
   /** Reads as `fs.readSync` does, without the descriptor; see {@link read}. Returns the count of bytes. May block. */
@@ -283,10 +220,9 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   ): number;
   readSync(buffer: NodeJS.ArrayBufferView, options?: TransferOptions): number;
   readSync(buffer: unknown, offset?: unknown, length?: unknown, position?: unknown): number {
+    const to = readTransfer(buffer, offset, length, position);
     this.#cache.enter();
-    const transfer = readTransfer(buffer, offset, length, position);
-    if (transfer.length === 0) return 0;
-    return this.#cache.readSync(transfer.bytes, transfer.offset, transfer.length, transfer.position);
+    return to.length === 0 ? 0 : this.#cache.readSync(to.bytes, to.offset, to.length, to.position);
   }
 
   /** Reads into several buffers, one after the other, as `FileHandle.readv` does. */
@@ -294,51 +230,22 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     buffers: T,
     position?: Position | null,
   ): Promise<{ bytesRead: number; buffers: T }> {
-    this.#cache.enter();
     const list = bufferList(buffers);
-    let at = writePosition(position);
+    this.#cache.enter();
     if (list.length === 0) throw systemError(EINVAL, 'read', this.path);
-    let bytesRead = 0;
-    for (const bytes of list) {
-      if (bytes.length === 0) continue;
+    const bytesRead = await vector(list, writePosition(position), (bytes, at) => {
       this.#cache.enter();
-      let done: number;
-      try {
-        done = await this.#cache.read(bytes, 0, bytes.length, at);
-      } catch (error) {
-        // As the system's call: what was moved before is the result, and the next call tells why.
-        if (bytesRead === 0) throw error;
-        break;
-      }
-      bytesRead += done;
-      if (at !== cursor) at += done;
-      if (done < bytes.length) break;
-    }
+      return this.#cache.read(bytes, 0, bytes.length, at);
+    });
     return { bytesRead, buffers };
   }
 
   /** As {@link readv}, blocking; returns the count of bytes. */
   readvSync(buffers: readonly NodeJS.ArrayBufferView[], position?: Position | null): number {
-    this.#cache.enter();
     const list = bufferList(buffers);
-    let at = writePosition(position);
+    this.#cache.enter();
     if (list.length === 0) throw systemError(EINVAL, 'read', this.path);
-    let bytesRead = 0;
-    for (const bytes of list) {
-      if (bytes.length === 0) continue;
-      let done: number;
-      try {
-        done = this.#cache.readSync(bytes, 0, bytes.length, at);
-      } catch (error) {
-        // As the system's call: what was moved before is the result, and the next call tells why.
-        if (bytesRead === 0) throw error;
-        break;
-      }
-      bytesRead += done;
-      if (at !== cursor) at += done;
-      if (done < bytes.length) break;
-    }
-    return bytesRead;
+    return vectorSync(list, writePosition(position), (bytes, at) => this.#cache.readSync(bytes, 0, bytes.length, at));
   }
 
   /**
@@ -370,12 +277,10 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     length?: unknown,
     position?: unknown,
   ): Promise<{ bytesWritten: number; buffer: unknown }> {
+    const from = writeTransfer(data, offset, length, position);
     this.#cache.enterWrite();
-    const transfer = writeTransfer(data, offset, length, position);
     const bytesWritten =
-      transfer.length === 0
-        ? 0
-        : await this.#cache.write(transfer.bytes, transfer.offset, transfer.length, transfer.position);
+      from.length === 0 ? 0 : await this.#cache.write(from.bytes, from.offset, from.length, from.position);
     return { bytesWritten, buffer: data };
   }
 
@@ -389,10 +294,9 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   writeSync(buffer: NodeJS.ArrayBufferView, options?: TransferOptions): number;
   writeSync(data: string, position?: Position | null, encoding?: BufferEncoding | null): number;
   writeSync(data: unknown, offset?: unknown, length?: unknown, position?: unknown): number {
+    const from = writeTransfer(data, offset, length, position);
     this.#cache.enterWrite();
-    const transfer = writeTransfer(data, offset, length, position);
-    if (transfer.length === 0) return 0;
-    return this.#cache.writeSync(transfer.bytes, transfer.offset, transfer.length, transfer.position);
+    return from.length === 0 ? 0 : this.#cache.writeSync(from.bytes, from.offset, from.length, from.position);
   }
 
   /** Writes several buffers, one after the other, as `FileHandle.writev` does. */
@@ -400,8 +304,8 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     buffers: T,
     position?: Position | null,
   ): Promise<{ bytesWritten: number; buffers: T }> {
-    this.#cache.enterWrite();
     const all = Buffer.concat(bufferList(buffers));
+    this.#cache.enterWrite();
     const at = writePosition(position);
     const bytesWritten = all.length === 0 ? 0 : await this.#cache.write(all, 0, all.length, at);
     return { bytesWritten, buffers };
@@ -409,25 +313,9 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /** As {@link writev}, blocking; returns the count of bytes. */
   writevSync(buffers: readonly NodeJS.ArrayBufferView[], position?: Position | null): number {
-    this.#cache.enterWrite();
     const list = bufferList(buffers);
-    let at = writePosition(position);
-    let bytesWritten = 0;
-    for (const bytes of list) {
-      if (bytes.length === 0) continue;
-      let done: number;
-      try {
-        done = this.#cache.writeSync(bytes, 0, bytes.length, at);
-      } catch (error) {
-        // As the system's call: what was moved before is the result, and the next call tells why.
-        if (bytesWritten === 0) throw error;
-        break;
-      }
-      bytesWritten += done;
-      if (at !== cursor) at += done;
-      if (done < bytes.length) break;
-    }
-    return bytesWritten;
+    this.#cache.enterWrite();
+    return vectorSync(list, writePosition(position), (bytes, at) => this.#cache.writeSync(bytes, 0, bytes.length, at));
   }
 
   // --- ranges ----------------------------------------------------------------------------------------------------
@@ -504,9 +392,24 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * The file, or `[start, end)` of it, as a byte stream: default readers get owned chunks, BYOB readers have their
    * buffers filled. It ends where the file ends, and is errored with `ERR_MAPPED_FILE_CLOSED` when the file is closed.
+   *
+   * With `borrow: true` it hands out borrowed chunks without a copy, as {@link chunks} does, and is no byte stream.
    */
-  readable(options?: ReadableOptions): ReadableStream<Uint8Array> {
-    return createReadable(this.#cache, options, this.#streams);
+  readable(options: ReadableOptions & { borrow?: boolean | undefined } = {}): ReadableStream<Uint8Array> {
+    this.#cache.enter();
+    checkOptions(options);
+    checkBoolean(options.borrow, 'options.borrow');
+    const create = options.borrow === true ? createBorrowing : createReadable;
+    return create(this.#cache, options, this.#streams);
+  }
+
+  /**
+   * The file, or `[start, end)` of it, in borrowed chunks (4 MiB by default), as an iterable and an async iterable: each
+   * is a mapping, without a copy, that is detached when the next one is asked for.
+   */
+  chunks(options?: ChunksOptions): Chunks {
+    this.#cache.enter();
+    return new Chunks(this.#cache, options);
   }
 
   /**
@@ -534,6 +437,48 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return { close: () => this.close(), fd: this.fd };
   }
 
+  // --- text ------------------------------------------------------------------------------------------------------
+
+  /**
+   * Position of the first place, from `from` (default 0) on, where `needle` stands: a byte (0 … 255), a string (as
+   * UTF-8) or bytes; -1 when there is none. An empty needle is found at once, at `from`. May block.
+   */
+  indexOf(needle: Needle, from?: Position): number {
+    this.#cache.enter();
+    return searchForward(this.#cache, needle, from);
+  }
+
+  /** Position of the last place, not after `from` (default: the end), where `needle` begins; see {@link indexOf}. */
+  lastIndexOf(needle: Needle, from?: Position): number {
+    this.#cache.enter();
+    return searchBackward(this.#cache, needle, from);
+  }
+
+  /** Whether `needle` stands anywhere from `from` on; see {@link indexOf}. */
+  includes(needle: Needle, from?: Position): boolean {
+    return this.indexOf(needle, from) !== -1;
+  }
+
+  /**
+   * The file's lines, or those of `[start, end)`, as an iterable and an async iterable; in arrays by `.batches()`.
+   * `encoding: 'buffer'` gives their bytes, `reverse: true` the last line first.
+   */
+  lines(options?: LinesOptions): Lines;
+  lines(options: LinesOptions<Buffer>): Lines<Buffer>;
+  lines(options: LinesOptions | LinesOptions<Buffer> = {}): Lines | Lines<Buffer> {
+    this.#cache.enter();
+    return new Lines(this.#cache, options as LinesOptions);
+  }
+
+  /**
+   * Cuts the file into at most `parts` ranges, each ending after a `delimiter` (a byte; default the newline), so that
+   * several threads can each take one. Looks at a few blocks only.
+   */
+  split(parts: number, delimiter?: number): Array<{ start: number; end: number }> {
+    this.#cache.enter();
+    return split(this.#cache, parts, delimiter);
+  }
+
   // --- durability and size ---------------------------------------------------------------------------------------
 
   /**
@@ -556,14 +501,16 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /** Cuts or extends the file to `length` bytes (default 0), as `FileHandle.truncate` does: what is new reads as zeros. */
   async truncate(length = 0): Promise<void> {
+    const size = truncation(length);
     this.#cache.enterWrite();
-    await this.#cache.truncate(truncation(length));
+    await this.#cache.truncate(size);
   }
 
   /** As {@link truncate}, blocking. */
   truncateSync(length = 0): void {
+    const size = truncation(length);
     this.#cache.enterWrite();
-    this.#cache.truncateSync(truncation(length));
+    this.#cache.truncateSync(size);
   }
 
   /** Looks at the file's size again, and gives it in bytes: what others appended or cut off is then known. */
@@ -641,12 +588,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     if (lost !== undefined) throw lost;
   }
 
-  #release(): unknown {
-    let lost: unknown;
+  #release(): Error | undefined {
+    let lost: Error | undefined;
     try {
       this.#cache.enter();
     } catch (error) {
-      lost = error;
+      lost = error as Error;
     }
     this.#cache.close();
     return lost;
@@ -666,76 +613,4 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 // As node:fs: what is below 0 is 0.
 function truncation(length: unknown): number {
   return Math.max(0, toCount(length, 'len', Number.MIN_SAFE_INTEGER));
-}
-
-interface OpenRequest {
-  source: PathLike | number;
-  path: string | undefined;
-  flags: number;
-  /** Whether the caller named flags. */
-  explicit: boolean;
-  mode: number;
-  writable: boolean;
-  appending: boolean;
-  strict: boolean;
-  windowSize: number | undefined;
-  pool: WindowPool;
-  backing: 'mmap' | 'read';
-  mustMap: boolean;
-  streams: StreamClasses | undefined;
-}
-
-function openRequest(source: unknown, flags: unknown, options: OpenOptions): OpenRequest {
-  if (flags !== undefined && (typeof flags !== 'string' || !Object.hasOwn(openFlags, flags))) {
-    throw invalidArgValue('flags', flags, `must be one of: ${Object.keys(openFlags).join(', ')}`);
-  }
-  if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', options);
-  const {
-    backing = 'auto',
-    mode = 0o666,
-    pool = WindowPool.default,
-    signal,
-    strict = false,
-    streams,
-    windowSize,
-  } = options;
-  if (streams !== undefined) webStreams(streams);
-  if (backing !== 'auto' && backing !== 'mmap' && backing !== 'read') {
-    throw invalidArgValue('options.backing', backing, "must be one of: 'auto', 'mmap', 'read'");
-  }
-  if (!(pool instanceof WindowPool)) throw invalidArgType('options.pool', 'an instance of WindowPool', pool);
-  if (typeof strict !== 'boolean') throw invalidArgType('options.strict', 'of type boolean', strict);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
-  }
-  const numeric = openFlags[(flags as OpenFlags | undefined) ?? 'r'];
-  const from = sourceOf(source);
-  return {
-    ...from,
-    // A FIFO without a writer must not make open(2) wait; a regular file does not know the flag.
-    flags: numeric | O_NONBLOCK,
-    explicit: flags !== undefined,
-    mode: toCount(mode, 'options.mode', 0, 0o7777),
-    writable: (numeric & O_RDWR) !== 0,
-    appending: (numeric & O_APPEND) !== 0,
-    strict,
-    windowSize: windowSize === undefined ? undefined : toCount(windowSize, 'options.windowSize', 1),
-    pool,
-    backing: backing === 'read' ? 'read' : 'mmap',
-    mustMap: backing === 'mmap',
-    streams,
-  };
-}
-
-function sourceOf(source: unknown): { source: PathLike | number; path: string | undefined } {
-  if (typeof source === 'number') return { source: toCount(source, 'fd', 0, 2 ** 31 - 1), path: undefined };
-  if (typeof source === 'string') return { source, path: source };
-  if (source instanceof URL) return { source, path: fileURLToPath(source) };
-  if (source instanceof Uint8Array) return { source: source as Buffer, path: Buffer.from(source).toString() };
-  if (typeof source === 'object' && source !== null && typeof (source as FileHandle).fd === 'number') {
-    const { fd } = source as FileHandle;
-    if (fd < 0) throw systemError(EBADF, 'open');
-    return { source: toCount(fd, 'fd', 0, 2 ** 31 - 1), path: undefined };
-  }
-  throw invalidArgType('source', 'of type string or number or an instance of Buffer, URL, or FileHandle', source);
 }

@@ -40,6 +40,8 @@ export interface Native {
   firstFault(id: number): number;
   protectMapping(id: number, writable: boolean): number;
   adviseMapping(id: number, offset: number, length: number, advice: number): number;
+  /** Where `needle` stands in `[offset, offset + length)` of `bytes`, counted from `offset`; -1 when it does not. */
+  find(bytes: Uint8Array, offset: number, length: number, needle: Uint8Array, last: boolean): number;
   /** Ranges of address space that the whole process holds. */
   mappingCount(): number;
 
@@ -59,6 +61,7 @@ export interface Native {
   readAsync(fd: number, target: Uint8Array, offset: number, length: number, position: number): Promise<number>;
   writeAsync(fd: number, source: Uint8Array, offset: number, length: number, position: number): Promise<number>;
   flushAsync(fd: number, ids: number[]): Promise<number>;
+  populateAsync(id: number): Promise<number>;
   truncateAsync(fd: number, size: number): Promise<number>;
   warmAsync(fd: number, position: number, length: number): Promise<number>;
   allocateAsync(fd: number, position: number, length: number): Promise<number>;

@@ -37,6 +37,10 @@ int MapZeros(void* address, size_t length, Access access);
 int Protect(void* address, size_t length, Access access);
 int Advise(void* address, size_t length, Advice advice);
 
+// Brings the pages into memory and maps them, without a signal where the file is too short (EFAULT instead).
+// May block on the device. EINVAL or ENOSYS where the system cannot.
+int Populate(void* address, size_t length);
+
 // Writes the dirty pages of a shared mapping to the file and waits for the device.
 int SyncMapping(void* address, size_t length);
 

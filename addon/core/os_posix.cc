@@ -121,6 +121,17 @@ int Advise(void* address, size_t length, Advice advice) {
   return madvise(address, length, kAdvice[static_cast<size_t>(advice)]) == 0 ? 0 : errno;
 }
 
+int Populate(void* address, size_t length) {
+#if defined(__linux__)
+#if !defined(MADV_POPULATE_READ)
+#define MADV_POPULATE_READ 22  // Linux 5.14, madvise(2)
+#endif
+  return Retry([&] { return madvise(address, length, MADV_POPULATE_READ); }) == 0 ? 0 : errno;
+#else
+  return ENOSYS;
+#endif
+}
+
 int SyncMapping(void* address, size_t length) {
   if (int error = Injected(Call::kSyncMapping)) return error;
   return Retry([&] { return msync(address, length, MS_SYNC); }) == 0 ? 0 : errno;

@@ -146,8 +146,8 @@ std::vector<DirtyRange> DirtyRangesOf(const std::vector<std::shared_ptr<Lease>>&
   return ranges;
 }
 
-// The mappings' dirty pages, then the file. Nothing is left out after an error, and the first error is the one that
-// is told, because the system tells each only once.
+// The mappings' dirty pages, then the file. Nothing is left out after an error, and the first error is the
+// one that is told, because the system tells each only once.
 int FlushAll(int fd, const std::vector<DirtyRange>& ranges) {
   int first = 0;
   for (const DirtyRange& range : ranges) {
@@ -158,16 +158,12 @@ int FlushAll(int fd, const std::vector<DirtyRange>& ranges) {
   return first != 0 ? first : error;
 }
 
-// Keeps the mappings until it has ended.
-class FlushJob : public Job {
- public:
-  FlushJob(int fd, std::vector<std::shared_ptr<Lease>> leases)
-      : fd_(fd), ranges_(DirtyRangesOf(leases)), leases_(std::move(leases)) {
+// A job on mappings, which stay until it has ended.
+class MappingsJob : public Job {
+ protected:
+  explicit MappingsJob(std::vector<std::shared_ptr<Lease>> leases) : leases_(std::move(leases)) {
     for (const auto& lease : leases_) ++lease->jobs;
   }
-
- protected:
-  int64_t Run() override { return -FlushAll(fd_, ranges_); }
   int64_t Finish(Napi::Env env, int64_t result) override {
     for (const auto& lease : leases_) {
       if (--lease->jobs == 0 && lease->release_after_jobs) Environment::Of(env).Unmap(lease.get());
@@ -176,9 +172,33 @@ class FlushJob : public Job {
   }
 
  private:
+  std::vector<std::shared_ptr<Lease>> leases_;
+};
+
+class FlushJob : public MappingsJob {
+ public:
+  FlushJob(int fd, std::vector<std::shared_ptr<Lease>> leases)
+      : MappingsJob(leases), fd_(fd), ranges_(DirtyRangesOf(leases)) {}
+
+ protected:
+  int64_t Run() override { return -FlushAll(fd_, ranges_); }
+
+ private:
   int fd_;
   std::vector<DirtyRange> ranges_;
-  std::vector<std::shared_ptr<Lease>> leases_;
+};
+
+class PopulateJob : public MappingsJob {
+ public:
+  explicit PopulateJob(const std::shared_ptr<Lease>& lease)
+      : MappingsJob({lease}), data_(lease->mapping.data()), length_(lease->mapping.mapped()) {}
+
+ protected:
+  int64_t Run() override { return -os::Populate(data_, length_); }
+
+ private:
+  uint8_t* data_;
+  size_t length_;
 };
 
 // Brings a range of a file into the page cache by reading it.
@@ -290,6 +310,13 @@ Napi::Value Flush(const Napi::CallbackInfo& info) {
   return Failure(info.Env(), FlushAll(DescriptorAt(info, 0), DirtyRangesOf(LeasesAt(info, 1))));
 }
 
+// populateAsync(id): 0, when the pages of the whole mapping are in memory
+Napi::Value PopulateAsync(const Napi::CallbackInfo& info) {
+  const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
+  if (lease == nullptr || lease->mapping.mapped() == 0) return Resolved(info.Env(), -EINVAL);
+  return Job::Start(info.Env(), std::make_unique<PopulateJob>(lease));
+}
+
 // warmAsync(fd, position, length): bytes that are there
 Napi::Value WarmAsync(const Napi::CallbackInfo& info) {
   return Job::Start(info.Env(),
@@ -315,6 +342,7 @@ void ExportJobs(Napi::Env env, Napi::Object exports) {
   exports.Set("flushAsync", Napi::Function::New<FlushAsync>(env, "flushAsync"));
   exports.Set("flush", Napi::Function::New<Flush>(env, "flush"));
   exports.Set("truncateAsync", Napi::Function::New<TruncateAsync>(env, "truncateAsync"));
+  exports.Set("populateAsync", Napi::Function::New<PopulateAsync>(env, "populateAsync"));
   exports.Set("warmAsync", Napi::Function::New<WarmAsync>(env, "warmAsync"));
   exports.Set("allocateAsync", Napi::Function::New<AllocateAsync>(env, "allocateAsync"));
 }

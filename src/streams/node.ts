@@ -7,7 +7,7 @@ import { ReadCursor } from './cursor.js';
 import { GatheringWriter } from './gather.js';
 import { Hold } from './hold.js';
 import { checkBoolean, checkOptions, checkSignal } from './options.js';
-import { nextTurn, turnIsSpent } from './turn.js';
+import { nextTurn, turnIsSpent } from '../turn.js';
 import { defaultStart } from './writable.js';
 
 /** What `createReadStream` and `createWriteStream` both take. */
@@ -121,18 +121,21 @@ export class ReadStream extends Readable {
     this.destroy();
   }
 
+  /** @internal */
   override _construct(callback: (error?: Error | null) => void): void {
     construct(this, callback, this.#fd, () => {
       this.#hold = new Hold(this.#source, undefined, (reason) => this.destroy(reason as Error));
     });
   }
 
+  /** @internal */
   override _read(length: number): void {
     // Node's loop would go on, without a pause, for as long as reads complete on the spot.
     if (turnIsSpent()) setImmediate(() => this.#fill(length));
     else this.#fill(length);
   }
 
+  /** @internal */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     letGo(this.#hold, this.#closeFile, error, callback);
   }
@@ -213,25 +216,30 @@ export class WriteStream extends Writable {
     this.end();
   }
 
+  /** @internal */
   override _construct(callback: (error?: Error | null) => void): void {
     construct(this, callback, this.#fd, () => {
       this.#hold = new Hold(this.#sink, undefined, (reason) => this.destroy(reason as Error));
     });
   }
 
+  /** @internal */
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     this.#run(() => this.#writeAll([chunk]), callback);
   }
 
+  /** @internal */
   override _writev(items: Array<{ chunk: Buffer }>, callback: (error?: Error | null) => void): void {
     this.#run(() => this.#writeAll(items.map(({ chunk }) => chunk)), callback);
   }
 
+  /** @internal */
   override _final(callback: (error?: Error | null) => void): void {
     if (this.#flush) this.#run(() => this.#sink.flush(), callback);
     else callback();
   }
 
+  /** @internal */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     letGo(this.#hold, this.#closeFile, error, callback);
   }

@@ -7,7 +7,7 @@ import { webStreams, type StreamClasses } from './classes.js';
 import { ReadCursor } from './cursor.js';
 import { Hold } from './hold.js';
 import { checkOptions, checkSignal } from './options.js';
-import { nextTurn, turnIsSpent } from './turn.js';
+import { nextTurn, turnIsSpent } from '../turn.js';
 
 /** Options of `readable()`. */
 export interface ReadableOptions {
@@ -56,7 +56,7 @@ export function createReadable(
   toCount(chunkSize, 'options.chunkSize', 1);
 
   const bytes = new FileBytes(source, new ReadCursor(source, start, end), chunkSize, signal);
-  return new ReadableStream(bytes, { highWaterMark: 0 }) as ReadableStream<Uint8Array>;
+  return new ReadableStream(bytes, { highWaterMark: 0 });
 }
 
 /** The underlying byte source of the standard. */

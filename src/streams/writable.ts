@@ -8,7 +8,7 @@ import { webStreams, type StreamClasses } from './classes.js';
 import { GatheringWriter } from './gather.js';
 import { Hold } from './hold.js';
 import { checkBoolean, checkOptions, checkSignal } from './options.js';
-import { nextTurn, turnIsSpent } from './turn.js';
+import { nextTurn, turnIsSpent } from '../turn.js';
 import { Utf8Pieces } from './utf8.js';
 
 /** Options of `writable()`. */

@@ -9,7 +9,6 @@ import { failAt, gate, later, MemoryFile, patternBytes } from '../helpers/memory
 import { implementations } from '../helpers/stream-classes.js';
 
 type Result<T = Uint8Array> = ReadableStreamReadResult<T>;
-type MinRead = <T extends ArrayBufferView>(view: T, options?: { min?: number }) => Promise<Result<T>>;
 
 interface ViewKind {
   new (buffer: ArrayBuffer, byteOffset: number, length: number): ArrayBufferView;
@@ -38,7 +37,7 @@ function readInto<T extends ArrayBufferView>(
   view: T,
   options?: { min?: number },
 ): Promise<Result<T>> {
-  return (reader.read as unknown as MinRead).call(reader, view, options) as Promise<Result<T>>;
+  return reader.read.call(reader, view, options) as Promise<Result<T>>;
 }
 
 function bytesOf(view: ArrayBufferView): Buffer {
@@ -542,11 +541,11 @@ for (const [name, classes] of implementations) {
         signal.addEventListener = function (this: AbortSignal, ...args: Parameters<typeof addEventListener>) {
           added.push(args[1]);
           addEventListener.apply(this, args);
-        } as typeof addEventListener;
+        };
         signal.removeEventListener = function (this: AbortSignal, ...args: Parameters<typeof removeEventListener>) {
           removed.push(args[1]);
           removeEventListener.apply(this, args);
-        } as typeof removeEventListener;
+        };
         const reader = open(file, { signal }).getReader();
         await reader.read();
         assert.equal(added.length, 1);
@@ -699,7 +698,7 @@ for (const [name, classes] of implementations) {
         const file = new MemoryFile(1000);
         file.onRead = failAt(3, new Error('broken'));
         let reason: unknown;
-        const target = new classes.WritableStream({ abort: (why) => void (reason = why) });
+        const target = new classes.WritableStream<Uint8Array>({ abort: (why) => void (reason = why) });
         await assert.rejects(open(file, { chunkSize: 10 }).pipeTo(target), /broken/);
         assert.match(inspect(reason), /broken/);
         released(file);

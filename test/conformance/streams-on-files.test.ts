@@ -82,7 +82,7 @@ for (const windowSize of [undefined, 4096]) {
           const { value, done } = await reader.read(buffer);
           if (done) break;
           got.push(value.slice());
-          buffer = new Uint8Array(value.buffer as ArrayBuffer);
+          buffer = new Uint8Array(value.buffer);
         }
         assert.ok(Buffer.concat(got).equals(bytes.subarray(5)));
       });

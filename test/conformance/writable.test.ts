@@ -101,7 +101,7 @@ for (const [name, classes] of implementations) {
           const writer = open(file).getWriter();
           const outcomes = await Promise.allSettled([
             writer.write('before'),
-            writer.write(wrong as unknown as WritableChunk),
+            writer.write(wrong as WritableChunk),
             writer.write('after'),
           ]);
           assert.deepEqual(
@@ -180,7 +180,7 @@ for (const [name, classes] of implementations) {
         const pending: Array<Promise<void>> = [];
         for (let i = 1; i <= 50; i++) {
           pending.push(writer.write(buffer.slice().fill(i)));
-          pending.at(-1)?.then(() => buffer.fill(0xee));
+          void pending.at(-1)?.then(() => buffer.fill(0xee));
         }
         await writer.close();
         await Promise.all(pending);
@@ -197,13 +197,13 @@ for (const [name, classes] of implementations) {
         assert.equal(writer.desiredSize, 2 * MiB);
         const writes = [writer.write('x')];
         await arrived; // a chunk being written counts until it is done
-        const before = writer.desiredSize as number;
+        const before = writer.desiredSize;
         writes.push(writer.write('é€'));
-        assert.equal(before - (writer.desiredSize as number), 5);
+        assert.equal(before - writer.desiredSize, 5);
         writes.push(writer.write(new Uint16Array(100) as unknown as Uint8Array));
-        assert.equal(before - (writer.desiredSize as number), 205);
+        assert.equal(before - writer.desiredSize, 205);
         writes.push(writer.write(new Uint8Array(2 * MiB)));
-        assert.ok((writer.desiredSize as number) <= 0);
+        assert.ok(writer.desiredSize <= 0);
         let ready = false;
         void writer.ready.then(() => (ready = true));
         await turn();
@@ -335,7 +335,7 @@ for (const [name, classes] of implementations) {
         };
         const writer = open(file).getWriter();
         const writes = [writer.write('x'), writer.write('y')];
-        writes.forEach((write) => write.catch(() => {}));
+        for (const write of writes) write.catch(() => {});
         writer.closed.catch(() => {});
         await arrived;
         const aborting = writer.abort(new Error('enough'));

@@ -1,0 +1,68 @@
+/**
+ * A file of 1 TiB, sparse, in a temporary folder: values are written at places scattered all over it and read back,
+ * through windows that share 256 MiB of address space. `node out/examples/bigger-than-memory.js`
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { MappedFile, WindowPool } from 'sliding-mmap';
+
+const MiB = 2 ** 20;
+const TiB = 2 ** 40;
+const PLACES = 10_000;
+
+/** Where the n-th value is. Multiples of an odd number, modulo a power of two, meet no slot of eight bytes twice. */
+function place(n: number): number {
+  return Number(BigInt.asUintN(37, BigInt(n) * 0x9e3779b97f4a7c15n)) * 8;
+}
+
+/** What it is: its own position, scrambled, so that another place's bytes would show. */
+function value(position: number): bigint {
+  return BigInt.asUintN(64, (BigInt(position) + 1n) * 0xd1342543de82ef95n);
+}
+
+function memory(title: string, pool: WindowPool): void {
+  const mib = (bytes: number) => `${(bytes / MiB).toFixed(0).padStart(5)} MiB`;
+  const { windowBytes, windows } = pool.stats();
+  console.log(
+    `${title.padEnd(10)} windows ${mib(windowBytes)} in ${windows}, resident ${mib(process.memoryUsage.rss())}` +
+      `, address space of the process ${mib(addressSpace())}`,
+  );
+}
+
+/** Of the whole process, in bytes (proc(5), VmSize); V8 itself reserves much of it. NaN where the system does not tell. */
+function addressSpace(): number {
+  try {
+    return Number(/^VmSize:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]) * 1024;
+  } catch {
+    return NaN;
+  }
+}
+
+async function main(folder: string): Promise<void> {
+  const pool = new WindowPool({ limit: 256 * MiB });
+  await using file = await MappedFile.open(join(folder, 'sparse'), 'w+', { pool });
+  await file.truncate(TiB);
+  memory('at first', pool);
+  for (let n = 0; n < PLACES; n++) file.setBigUint64(place(n), value(place(n)));
+  memory('written', pool);
+  await file.flush();
+  for (let n = 0; n < PLACES; n++) {
+    const position = place(n);
+    if (file.getBigUint64(position) !== value(position)) throw new Error(`a wrong value at ${position}`);
+  }
+  memory('read', pool);
+  const { blocks } = await file.stat();
+  console.log(
+    `${PLACES} values of a file of ${file.size / TiB} TiB (${((blocks * 512) / MiB).toFixed(0)} MiB on disk) are right`,
+  );
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'bigger-than-memory-'));
+main(folder)
+  .catch((error: Error) => {
+    console.error(`bigger-than-memory: ${error.message}`);
+    process.exitCode = 1;
+  })
+  .finally(() => rmSync(folder, { recursive: true }));

@@ -1,0 +1,244 @@
+/** Borrowed chunks: a file in pieces of memory, without a copy. */
+import type { ReadableStream, ReadableStreamDefaultController, UnderlyingSource } from 'node:stream/web';
+import type { LendingSource, Loan } from '../byte-source.js';
+import { outOfRange } from '../errors.js';
+import { type Position, toCount, toPosition } from '../ranges.js';
+import { nextTurn, turnIsSpent } from '../turn.js';
+import { type StreamClasses, webStreams } from './classes.js';
+import { Hold } from './hold.js';
+import { checkOptions } from './options.js';
+
+/** Options of `chunks()`. */
+export interface ChunksOptions {
+  /** Byte offset of the first byte. Default 0. */
+  start?: Position | undefined;
+  /** Byte offset after the last byte. Default: the end of the file when it is reached. */
+  end?: Position | undefined;
+  /** Length of a chunk in bytes; the last one is shorter. Default 4 MiB. */
+  chunkSize?: number | undefined;
+}
+
+/** Large enough for a mapping to cost little beside the bytes, small enough to stay in memory while it is used. */
+const CHUNK_SIZE = 4 * 1024 * 1024;
+
+/**
+ * A file in borrowed chunks: each is a mapping of its own, valid until the next chunk is asked for or the iteration
+ * ends, and then detached: its length is 0, it never shows other bytes. Keep one by copying it (`chunk.slice()`).
+ * What is written into a chunk stays in it (copy-on-write).
+ *
+ * If the file shrank under a chunk, or the device failed, its bytes are not the file's: asking for the next one throws
+ * `ERR_MAPPED_FILE_TRUNCATED` or `ERR_MAPPED_FILE_IO`.
+ *
+ * Synchronous iteration may block when the bytes are not in memory; asynchronous iteration brings each chunk into memory
+ * before it hands it out, and the next one meanwhile. One object is one pass.
+ */
+export class Chunks implements Iterable<Uint8Array>, AsyncIterable<Uint8Array> {
+  readonly #walk: ChunkWalk;
+
+  /** @internal */
+  constructor(source: LendingSource, options: ChunksOptions = {}) {
+    this.#walk = new ChunkWalk(source, options);
+  }
+
+  /** Byte offset of the next chunk. */
+  get position(): number {
+    return this.#walk.position;
+  }
+
+  /** Chunk by chunk; blocks while pages are read from the device. */
+  [Symbol.iterator](): IterableIterator<Uint8Array> {
+    const walk = this.#walk;
+    return {
+      next: () => result(walk.next()),
+      return: () => result(walk.finish()),
+      [Symbol.iterator]() {
+        return this;
+      },
+    };
+  }
+
+  /** Chunk by chunk; pages that are not in memory are read on the thread pool. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+    const walk = this.#walk;
+    return {
+      next: async () => result(await walk.nextAsync()),
+      return: async () => result(walk.finish()),
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+}
+
+function result(chunk: Uint8Array | undefined): IteratorResult<Uint8Array> {
+  return chunk === undefined ? { done: true, value: undefined } : { done: false, value: chunk };
+}
+
+/** A chunk that is brought into memory while the one before is in use. */
+interface Ahead {
+  position: number;
+  promise: Promise<Loan>;
+}
+
+/** One pass: at most one loan is out at a time. */
+class ChunkWalk {
+  readonly #source: LendingSource;
+  readonly #end: number;
+  readonly #chunkSize: number;
+  readonly #signal: AbortSignal | undefined;
+  #position: number;
+  #loan: Loan | undefined;
+  #ahead: Ahead | undefined;
+  #hold: Hold | undefined;
+  #ended = false;
+  #failure: { reason: unknown } | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(source: LendingSource, options: ChunksOptions & { signal?: AbortSignal | undefined }) {
+    checkOptions(options);
+    const start = toPosition(options.start ?? 0, 'options.start');
+    const end = options.end === undefined ? Infinity : toPosition(options.end, 'options.end');
+    if (start > end) throw outOfRange('options.start', `<= "options.end" (here: ${end})`, options.start);
+    this.#source = source;
+    this.#end = end;
+    this.#chunkSize = toCount(options.chunkSize ?? CHUNK_SIZE, 'options.chunkSize', 1);
+    this.#signal = options.signal;
+    this.#position = start;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  next(): Uint8Array | undefined {
+    const length = this.#begin();
+    return length === 0 ? this.finish() : this.#lend(length);
+  }
+
+  /** Steps that are asked for at once wait for one another. */
+  nextAsync(): Promise<Uint8Array | undefined> {
+    const step = this.#last.then(() => this.#step());
+    this.#last = step.catch(() => undefined);
+    return step;
+  }
+
+  async #step(): Promise<Uint8Array | undefined> {
+    if (turnIsSpent()) await nextTurn();
+    const length = this.#begin();
+    if (length === 0) return this.finish();
+    const { position, promise } = this.#ahead ?? this.#prepare(length);
+    this.#ahead = undefined;
+    let loan = await promise;
+    // The file, or what is left of the range, may have changed since the chunk was prepared.
+    if (!this.#ended && (position !== this.#position || loan.bytes.length !== length)) {
+      loan.release();
+      loan = await this.#prepare(length).promise;
+    }
+    if (this.#ended) {
+      loan.release();
+      this.#throwFailure();
+      return undefined;
+    }
+    this.#loan = loan;
+    this.#position += length;
+    const next = Math.min(this.#chunkSize, Math.min(this.#end, this.#source.size) - this.#position);
+    if (next > 0) this.#ahead = this.#prepare(next);
+    return loan.bytes;
+  }
+
+  /** Brings the next chunk into memory. Whoever waits for it gets its error; nobody may. */
+  #prepare(length: number): Ahead {
+    const promise = this.#source.lendReady(this.#position, length);
+    promise.catch(() => {});
+    return { position: this.#position, promise };
+  }
+
+  /** Takes the last chunk back and gives the length of the next; 0 at the end. */
+  #begin(): number {
+    this.#throwFailure();
+    if (this.#ended) return 0;
+    this.#hold ??= new Hold(this.#source, this.#signal, (reason) => this.stop(reason));
+    this.#takeBack();
+    const { size } = this.#source;
+    const known = size >= this.#position + this.#chunkSize ? size : this.#source.refreshSync();
+    return Math.max(0, Math.min(this.#chunkSize, Math.min(this.#end, known) - this.#position));
+  }
+
+  #lend(length: number): Uint8Array {
+    try {
+      this.#loan = this.#source.lend(this.#position, length);
+    } catch (error) {
+      this.finish();
+      throw error;
+    }
+    this.#position += length;
+    return this.#loan.bytes;
+  }
+
+  #takeBack(): void {
+    const loan = this.#loan;
+    this.#loan = undefined;
+    try {
+      loan?.release();
+    } catch (error) {
+      this.finish();
+      throw error;
+    }
+  }
+
+  /** Ends the pass. Throws when the last chunk's bytes were lost. */
+  finish(): undefined {
+    if (this.#ended) return;
+    this.#ended = true;
+    void this.#hold?.release();
+    // What was prepared, nobody has seen: whether it was lost is nobody's concern.
+    void this.#ahead?.promise.then((loan) => loan.release()).catch(() => {});
+    this.#ahead = undefined;
+    this.#takeBack();
+  }
+
+  /** Ends the pass from outside: the next step throws `reason`. */
+  stop(reason: unknown): void {
+    this.#failure = { reason };
+    try {
+      this.finish();
+    } catch (error) {
+      this.#failure = { reason: error };
+    }
+  }
+
+  #throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure.reason;
+  }
+}
+
+/** Options of a stream of borrowed chunks. */
+export interface BorrowingOptions extends ChunksOptions {
+  /** Errors the stream with the signal's reason when aborted. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Makes a `ReadableStream` of borrowed chunks (see {@link Chunks}): one is valid until the next is read. It is no byte
+ * stream: a byte stream takes the whole buffer beneath a chunk from its maker.
+ */
+export function createBorrowing(
+  source: LendingSource,
+  options: BorrowingOptions = {},
+  classes?: StreamClasses,
+): ReadableStream<Uint8Array> {
+  const { ReadableStream } = webStreams(classes);
+  const walk = new ChunkWalk(source, options);
+  const bytes: UnderlyingSource<Uint8Array> = {
+    async pull(controller: ReadableStreamDefaultController<Uint8Array>) {
+      const chunk = await walk.nextAsync();
+      if (chunk === undefined) controller.close();
+      else controller.enqueue(chunk);
+    },
+    cancel: () => walk.finish(),
+  };
+  // Nothing is read ahead: the next chunk would take the one away that the reader has just been given.
+  return new ReadableStream(bytes, { highWaterMark: 0 });
+}

@@ -1,0 +1,117 @@
+/** Lines from the front to the back. */
+import type { LineFormat } from './line-format.js';
+import { LineScanner, type BlockRequest } from './line-scanner.js';
+
+export class ForwardScanner extends LineScanner {
+  readonly #end: number;
+  /** Bytes of the block that have come. */
+  #filled = 0;
+  /** How far the block has been searched for a delimiter, without one. */
+  #searched = 0;
+  /** The beginning of a line that is too long, while its end is looked for. */
+  #cut: string | Buffer | undefined;
+  /** Byte offset of the batch's first line. */
+  #position: number;
+  #ended = false;
+
+  /** `end` may be `Infinity`. */
+  constructor(format: LineFormat, start: number, end: number, blockSize: number, path: string | undefined) {
+    super(format, start, start, blockSize, path);
+    this.#end = end;
+    this.#position = start;
+  }
+
+  override next(): BlockRequest | undefined {
+    if (this.count > 0) {
+      // What follows the last whole line is read again: less than a line, and no bytes have to be kept in step.
+      this.#position = this.base + this.to;
+      this.setBatch([], 0, 0);
+      this.#restart(this.#position);
+    }
+    if (this.#ended) return undefined;
+    const target = this.block.subarray(this.#filled, Math.min(this.block.length, this.#end - this.base));
+    return { target, position: this.base + this.#filled };
+  }
+
+  override accept(bytes: number): boolean {
+    this.#filled += bytes;
+    const ended = bytes === 0 || this.base + this.#filled >= this.#end;
+    if (!ended && this.#filled < this.block.length) return false;
+    const block = this.block.subarray(0, this.#filled);
+    if (this.#cut !== undefined) return this.#skip(block, 0, ended);
+
+    const { format } = this;
+    const from = this.base === this.start ? this.textStart(block) : 0;
+    if (block.length === from && ended) return this.#finish(from, from, []);
+    const grown = this.block.length > this.blockSize;
+    let to: number;
+    if (grown) {
+      // One line that outgrew the block; those after it are for blocks of the usual size.
+      const at = format.find(block, Math.max(from, this.#searched));
+      to = at < 0 ? -1 : at + format.delimiterLength;
+    } else if (ended) to = block.length;
+    else to = format.lastLineEnd(block, from);
+    if (to < 0 && ended) to = block.length;
+    if (to >= 0) return this.#cutBatch(block, from, to, ended);
+
+    if (block.length - from >= this.longestBlock) return this.#overflow(block, from, ended);
+    this.#searched = Math.max(from, block.length - format.delimiterLength + format.unit);
+    const grownBlock = Buffer.allocUnsafeSlow(Math.min(this.block.length * 2, from + this.longestBlock));
+    grownBlock.set(block);
+    this.block = grownBlock;
+    return false;
+  }
+
+  override positionAfter(count: number): number {
+    return count === 0 ? this.#position : this.base + this.lineEnd(count);
+  }
+
+  /** Makes a batch of the whole lines in `[from, to)`, as far as none of them is too long. */
+  #cutBatch(block: Buffer, from: number, to: number, ended: boolean): boolean {
+    const { format } = this;
+    const lines = format.split(block, from, to);
+    if (lines !== undefined)
+      return ended && to === block.length ? this.#finish(from, to, lines) : this.setBatch(lines, from, to);
+    const ends = format.lineEnds(block, from, to);
+    const long = ends.findIndex((end, i) => this.isTooLong(block, i > 0 ? ends[i - 1]! : from, end));
+    if (long === 0) return this.#overflow(block, from, ended);
+    const count = long < 0 ? ends.length : long;
+    const each = format.decodeEach(block, from, ends, 0, count);
+    const batchEnd = ends[count - 1]!;
+    if (ended && batchEnd === block.length) return this.#finish(from, batchEnd, each, ends);
+    return this.setBatch(each, from, batchEnd, ends);
+  }
+
+  #overflow(block: Buffer, from: number, ended: boolean): boolean {
+    this.checkTruncates(this.base + from);
+    this.#cut = this.format.decodeCut(block, from, from + this.format.maxLineLength);
+    return this.#skip(block, from, ended);
+  }
+
+  /** Looks for the end of the line that is too long. */
+  #skip(block: Buffer, from: number, ended: boolean): boolean {
+    const { format } = this;
+    const at = format.find(block, from);
+    if (at < 0 && !ended) {
+      // A delimiter may lie across the border.
+      this.#restart(this.base + block.length - format.delimiterLength + format.unit);
+      return false;
+    }
+    const lines = [this.#cut!];
+    this.#cut = undefined;
+    const to = at < 0 ? block.length : at + format.delimiterLength;
+    return ended && to === block.length ? this.#finish(from, to, lines) : this.setBatch(lines, from, to);
+  }
+
+  #finish(from: number, to: number, lines: Array<string | Buffer>, ends?: number[]): true {
+    this.#ended = true;
+    return this.setBatch(lines, from, to, ends);
+  }
+
+  #restart(base: number): void {
+    this.base = base;
+    this.#filled = 0;
+    this.#searched = 0;
+    if (this.block.length > this.blockSize) this.block = Buffer.allocUnsafeSlow(this.blockSize);
+  }
+}

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import fc from 'fast-check';
+import { MappedFile } from 'sliding-mmap';
+
+describe('borrowed chunks', () => {
+  let folder: string;
+  let name: string;
+  const bytes = Buffer.from(Array.from({ length: 50_000 }, (_, i) => (i * 31 + (i >> 8) * 7) & 255));
+
+  before(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sliding-mmap-chunks-'));
+    name = path.join(folder, 'file');
+  });
+  beforeEach(() => fs.writeFileSync(name, bytes));
+  after(() => fs.rmSync(folder, { recursive: true }));
+
+  /** Copies of the chunks, looking on the way that each one takes the one before away. */
+  async function collect(file: MappedFile, how: string, options: object): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    let last: Uint8Array | undefined;
+    const take = (chunk: Uint8Array): void => {
+      if (last !== undefined) assert.equal(last.length, 0, 'the chunk before is detached');
+      parts.push(Buffer.from(chunk));
+      last = chunk;
+    };
+    if (how === 'sync') for (const chunk of file.chunks(options)) take(chunk);
+    else if (how === 'async') for await (const chunk of file.chunks(options)) take(chunk);
+    else for await (const chunk of file.readable({ borrow: true, ...options })) take(chunk);
+    assert.equal(last?.length ?? 0, 0, 'the last chunk is detached');
+    return Buffer.concat(parts);
+  }
+
+  for (const how of ['sync', 'async', 'stream']) {
+    it(`are the file's bytes in order, whatever the range and the size (${how})`, async () => {
+      const positions = fc.tuple(fc.nat(60_000), fc.nat(60_000)).map((pair) => pair.sort((a, b) => a - b));
+      await fc.assert(
+        fc.asyncProperty(positions, fc.integer({ min: 900, max: 60_000 }), async ([start, end], chunkSize) => {
+          await using file = await MappedFile.open(name);
+          assert.deepEqual(await collect(file, how, { start, end, chunkSize }), bytes.subarray(start, end));
+          assert.equal(file.stats().views, 0);
+        }),
+        { numRuns: 60 },
+      );
+    });
+
+    it(`throw when the file shrank under the last one (${how})`, async () => {
+      await using file = await MappedFile.open(name);
+      const seen: number[] = [];
+      const walk = async (): Promise<void> => {
+        const cut = (chunk: Uint8Array): void => {
+          seen.push(chunk.length);
+          fs.truncateSync(name, 100);
+        };
+        const options = { chunkSize: 20_000 };
+        if (how === 'sync') for (const chunk of file.chunks(options)) cut(chunk);
+        else if (how === 'async') for await (const chunk of file.chunks(options)) cut(chunk);
+        else for await (const chunk of file.readable({ borrow: true, ...options })) cut(chunk);
+      };
+      await assert.rejects(walk(), { code: 'ERR_MAPPED_FILE_TRUNCATED', path: name });
+      assert.deepEqual(seen, [20_000]);
+      // The chunk that was being prepared is released when it is ready.
+      while (file.stats().views > 0) await new Promise(setImmediate);
+    });
+  }
+
+  it('are released by leaving the loop', async () => {
+    await using file = await MappedFile.open(name);
+    let kept: Uint8Array | undefined;
+    for (const chunk of file.chunks({ chunkSize: 1000 })) {
+      kept = chunk;
+      break;
+    }
+    assert.equal(kept?.length, 0);
+    for await (const chunk of file.chunks({ chunkSize: 1000 })) {
+      kept = chunk;
+      break;
+    }
+    assert.equal(kept?.length, 0);
+    const reader = file.readable({ borrow: true, chunkSize: 1000 }).getReader();
+    kept = (await reader.read()).value;
+    assert.equal(kept?.length, 1000);
+    await reader.cancel();
+    assert.equal(kept?.length, 0);
+    // The chunk that was being prepared is released when it is ready.
+    while (file.stats().views > 0) await new Promise(setImmediate);
+  });
+
+  it('keep what is written into them to themselves', async () => {
+    await using file = await MappedFile.open(name, 'r+');
+    for (const chunk of file.chunks()) chunk.fill(0);
+    assert.deepEqual(fs.readFileSync(name), bytes);
+    assert.deepEqual(file.sliceSync(), bytes);
+  });
+
+  it('end with an error when the file is closed', async () => {
+    const file = await MappedFile.open(name);
+    const chunks = file.chunks({ chunkSize: 1000 })[Symbol.asyncIterator]();
+    const first = (await chunks.next()).value as Uint8Array;
+    await file.close();
+    assert.equal(first.length, 0);
+    await assert.rejects(chunks.next(), { code: 'ERR_MAPPED_FILE_CLOSED' });
+    assert.deepEqual(await chunks.next(), { done: true, value: undefined });
+  });
+
+  it('tell the position of the next one', () => {
+    using file = MappedFile.openSync(name);
+    const chunks = file.chunks({ start: 5n, chunkSize: 1000 });
+    assert.equal(chunks.position, 5);
+    const iterator = chunks[Symbol.iterator]();
+    iterator.next();
+    assert.equal(chunks.position, 1005);
+    iterator.return?.();
+  });
+
+  it('refuse bad options', () => {
+    using file = MappedFile.openSync(name);
+    assert.throws(() => file.chunks({ chunkSize: 0 }), { code: 'ERR_OUT_OF_RANGE' });
+    assert.throws(() => file.chunks({ start: 2, end: 1 }), { code: 'ERR_OUT_OF_RANGE' });
+    assert.throws(() => file.readable({ borrow: 1 as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+  });
+});
