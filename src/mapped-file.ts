@@ -346,6 +346,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   #whole(buffer: Buffer, done: number, position: number): Buffer {
     if (done === buffer.length) return buffer;
+    if (!this.closed) this.#cache.refreshSync();
     const message = `The file shrank: of ${buffer.length} bytes, ${done} are left`;
     throw new MappedFileError('ERR_MAPPED_FILE_TRUNCATED', message, {
       path: this.path,
