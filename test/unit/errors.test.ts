@@ -41,10 +41,10 @@ describe('errors', () => {
     for (const value of hostile) {
       const shown =
         typeof value === 'symbol' ? String(value) : JSON.stringify(attempt(() => typeof value + ` ${String(value)}`));
-      if (typeof value !== 'number') {
+      // An undefined length is node:fs's default of 0.
+      if (typeof value !== 'number' && value !== undefined) {
         it(`ERR_INVALID_ARG_TYPE for ${shown}`, () => {
           const theirs = attempt(() => fs.ftruncateSync(1, value as number));
-          if (value === undefined) return assert.equal(theirs.error?.code, 'EINVAL');
           assert.deepEqual(failure(invalidArgType('len', 'of type number', value)), theirs);
         });
       }
