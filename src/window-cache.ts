@@ -368,9 +368,7 @@ export class WindowCache implements LendingSource, ByteSink {
       window.pins--;
     }
     if (this.#findLostPages()) throw this.#truncated(position, bytes.length);
-    if ((bytes.length >= exactFrom || this.strict) && position + bytes.length > this.refreshSync()) {
-      throw this.#truncated(position, bytes.length);
-    }
+    if (position + bytes.length > this.refreshSync()) throw this.#truncated(position, bytes.length);
     return result;
   }
 
