@@ -531,7 +531,7 @@ describe('a MappedFile and node:fs, through the same commands', () => {
             for (const command of list) await run.step(command);
           },
         ),
-        { numRuns: Number(process.env['MODEL_RUNS'] ?? 250) },
+        { numRuns: Number(process.env['MODEL_RUNS'] ?? 150) },
       );
       assert.ok(Run.steps > 5000, `only ${Run.steps} commands`);
     });
