@@ -36,7 +36,7 @@ export function readTransfer(buffer: unknown, offsetOrOptions: unknown, length: 
     ({ offset = 0, length, position = null } = offset as TransferOptions);
   }
   const from = offset === undefined || offset === null ? 0 : integer(offset, 'offset', 0);
-  const count = length === undefined || length === null ? buffer.byteLength - from : (length as number) | 0;
+  const count = length === undefined || length === null ? buffer.byteLength - from : readLength(length);
   if (count === 0) return { bytes: bytesOf(buffer), offset: from, length: 0, position: cursor };
   if (buffer.byteLength === 0) {
     throw invalidArgValue('buffer', buffer, 'is empty and cannot be written');
@@ -97,6 +97,11 @@ function integer(value: unknown, name: string, least: number): number {
     throw outOfRange(name, `>= ${least} && <= ${Number.MAX_SAFE_INTEGER}`, value);
   }
   return value;
+}
+
+// As node:fs, which cuts fractions off; but what no buffer can hold is out of range, and does not wrap.
+function readLength(length: unknown): number {
+  return typeof length === 'number' && Math.abs(length) >= 2 ** 31 ? length : (length as number) | 0;
 }
 
 function readPosition(position: unknown): number {

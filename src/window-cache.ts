@@ -682,7 +682,10 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
   #map(slot: number): Window | undefined {
     if (!this.#mayMap || this.#admission.misses < this.#pausedUntil) return undefined;
     const length = this.#geometry.lengthOf(slot, this.#size);
-    const window = this.pool.acquire(this.#capacityFor(length), this.#self);
+    const capacity = this.#capacityFor(length);
+    const window = this.pool.acquire(capacity, this.#self);
+    // Full of views and of windows in use: no reason to try shorter ones.
+    if (window === undefined && !this.pool.hasRoom(capacity)) return undefined;
     let status = -ENOMEM;
     if (window !== undefined) {
       const writable = this.#writable;
