@@ -5,6 +5,8 @@ import { constants as osConstants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { ReadableStream, WritableStream } from 'node:stream/web';
 import { promisify } from 'node:util';
+import { isUint8Array } from 'node:util/types';
+import { plainBytes } from './bytes.js';
 import { invalidArgType, invalidArgValue, MappedFileError, outOfRange, systemError } from './errors.js';
 import {
   bufferList,
@@ -142,11 +144,11 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     options: OpenOptions = {},
   ): Promise<MappedFile> {
     const request = openRequest(source, flags, options);
-    options.signal?.throwIfAborted();
+    request.signal?.throwIfAborted();
     if (typeof request.source === 'number') return MappedFile.#adopt(request);
     const fd = await openDescriptor(request.source, request.flags, request.mode);
     try {
-      options.signal?.throwIfAborted();
+      request.signal?.throwIfAborted();
     } catch (reason) {
       fs.closeSync(fd);
       throw reason;
@@ -157,7 +159,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /** As {@link open}, blocking. */
   static openSync(source: PathLike | number, flags?: OpenFlags, options: OpenOptions = {}): MappedFile {
     const request = openRequest(source, flags, options);
-    options.signal?.throwIfAborted();
+    request.signal?.throwIfAborted();
     if (typeof request.source === 'number') return MappedFile.#adopt(request);
     const fd = fs.openSync(request.source, request.flags, request.mode);
     return MappedFile.#make(new Descriptor(fd, false), request);
@@ -440,6 +442,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * `ERR_MAPPED_FILE_BUDGET` when views exceed the pool or the address space.
    */
   view(start?: Position, end?: Position, options: { access?: 'shared' | 'private' } = {}): MappedView {
+    checkOptions(options);
     const { access = 'shared' } = options;
     if (access !== 'shared' && access !== 'private') {
       throw invalidArgValue('options.access', access, "must be one of: 'shared', 'private'");
@@ -733,6 +736,7 @@ interface OpenRequest {
   pool: WindowPool;
   backing: 'mmap' | 'read';
   mustMap: boolean;
+  signal: AbortSignal | undefined;
   streams: StreamClasses | undefined;
 }
 
@@ -774,6 +778,7 @@ function openRequest(source: unknown, flags: unknown, options: OpenOptions): Ope
     pool,
     backing: backing === 'read' ? 'read' : 'mmap',
     mustMap: backing === 'mmap',
+    signal,
     streams,
   };
 }
@@ -782,7 +787,10 @@ function sourceOf(source: unknown): { source: PathLike | number; path: string | 
   if (typeof source === 'number') return { source: toCount(source, 'fd', 0, 2 ** 31 - 1), path: undefined };
   if (typeof source === 'string') return { source, path: source };
   if (source instanceof URL) return { source, path: fileURLToPath(source) };
-  if (source instanceof Uint8Array) return { source: source as Buffer, path: Buffer.from(source).toString() };
+  if (isUint8Array(source)) {
+    const bytes = Buffer.from(plainBytes(source));
+    return { source: bytes, path: bytes.toString() };
+  }
   if (typeof source === 'object' && source !== null && typeof (source as FileHandle).fd === 'number') {
     const { fd } = source as FileHandle;
     if (fd < 0) throw systemError(EBADF, 'open');

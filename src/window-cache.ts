@@ -9,6 +9,7 @@ import { constants as bufferConstants } from 'node:buffer';
 import { constants as osConstants } from 'node:os';
 import type { ByteSink, LendingSource, Loan } from './byte-source.js';
 import { Admission } from './admission.js';
+import { plainBytes } from './bytes.js';
 import { invalidState, outOfRange } from './errors.js';
 import { FileErrors } from './file-errors.js';
 import { native } from './native.js';
@@ -463,8 +464,11 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
 
   /** As `writeSync`, on the thread pool. The bytes are copied before the call returns. */
   write(source: Uint8Array, offset: number, length: number, position: number): Promise<number> {
+    // A write longer than a job goes on from a private copy. Not `slice`, which for a Buffer is no copy.
+    const rest =
+      length > jobLimit ? new Uint8Array(plainBytes(source).subarray(offset + jobLimit, offset + length)) : undefined;
     const first = this.#writeJob(source, offset, Math.min(length, jobLimit), position);
-    const all = length <= jobLimit ? first : this.#writeOn(first, source, offset, length, position);
+    const all = rest === undefined ? first : this.#writeOn(first, rest, position);
     const write = this.track(all);
     this.#pendingWrites.add(write);
     const forget = (): void => void this.#pendingWrites.delete(write);
@@ -478,28 +482,17 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
     return this.#haveWritten(done, position);
   }
 
-  // A write longer than a job goes on from a private copy: the caller may reuse the array as soon as `write` returns.
-  #writeOn(
-    first: Promise<number>,
-    source: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<number> {
-    // Not `slice`, which for a Buffer is no copy.
-    const rest = new Uint8Array(source.subarray(offset + jobLimit, offset + length));
-    const go = async (): Promise<number> => {
-      let done = await first;
-      while (done >= jobLimit && done < length) {
-        const piece = Math.min(jobLimit, length - done);
-        const at = position < 0 ? -1 : position + done;
-        const moved = await this.#writeJob(rest, done - jobLimit, piece, at).catch(() => 0);
-        done += moved;
-        if (moved < piece) break;
-      }
-      return done;
-    };
-    return go();
+  async #writeOn(first: Promise<number>, rest: Uint8Array, position: number): Promise<number> {
+    let done = await first;
+    const length = jobLimit + rest.length;
+    while (done >= jobLimit && done < length) {
+      const piece = Math.min(jobLimit, length - done);
+      const at = position < 0 ? -1 : position + done;
+      const moved = await this.#writeJob(rest, done - jobLimit, piece, at).catch(() => 0);
+      done += moved;
+      if (moved < piece) break;
+    }
+    return done;
   }
 
   #haveWritten(done: number, position: number): number {

@@ -29,12 +29,15 @@ export class MappedView implements Disposable {
 
   readonly #cache: WindowCache;
   readonly #lease: ViewLease;
+  // The public field can be written to.
+  readonly #buffer: ArrayBuffer;
 
   /** @internal */
   constructor(cache: WindowCache, lease: ViewLease, buffer: ArrayBuffer) {
     this.#cache = cache;
     this.#lease = lease;
     this.buffer = buffer;
+    this.#buffer = buffer;
     this.byteOffset = lease.byteOffset;
     this.position = lease.position;
     this.bytes = new Uint8Array(buffer, lease.byteOffset, lease.length);
@@ -81,7 +84,7 @@ export class MappedView implements Disposable {
   /** Detaches the arrays and unmaps the view now. Throws, afterwards, if a page was lost. Idempotent. */
   dispose(): void {
     if (this.#lease.released) return;
-    this.#cache.releaseView(this.#lease, this.buffer);
+    this.#cache.releaseView(this.#lease, this.#buffer);
     if (!this.#lease.reported) this.check();
   }
 
