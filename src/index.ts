@@ -1,6 +1,7 @@
 export { MappedFileError, type MappedFileErrorCode, type MappedFileErrorDetails, type SystemError } from './errors.js';
 export type { ReadOptions, TransferOptions } from './io-arguments.js';
-export { MappedFile, type OpenFlags, type OpenOptions } from './mapped-file.js';
+export { MappedFile } from './mapped-file.js';
+export type { OpenFlags, OpenOptions } from './opening.js';
 export type { Position } from './ranges.js';
 export type { Chunks, ChunksOptions } from './streams/chunks.js';
 export type { StreamClasses } from './streams/classes.js';

@@ -2,15 +2,12 @@ import fs, { type PathLike, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { constants as bufferConstants } from 'node:buffer';
 import { constants as osConstants } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import type { ReadableStream, WritableStream } from 'node:stream/web';
 import { promisify } from 'node:util';
-import { isUint8Array } from 'node:util/types';
-import { plainBytes } from './bytes.js';
+import { Descriptor } from './descriptor.js';
 import { invalidArgType, invalidArgValue, MappedFileError, outOfRange, systemError } from './errors.js';
 import {
   bufferList,
-  cursor,
   type ReadOptions,
   readTransfer,
   type TransferOptions,
@@ -18,10 +15,11 @@ import {
   writeTransfer,
 } from './io-arguments.js';
 import { native } from './native.js';
+import { type OpenFlags, type OpenOptions, type OpenRequest, openRequest } from './opening.js';
 import { type Position, toCount, toRange } from './ranges.js';
 import { Scalars } from './scalars.js';
 import { Chunks, type ChunksOptions, createBorrowing } from './streams/chunks.js';
-import { type StreamClasses, webStreams } from './streams/classes.js';
+import type { StreamClasses } from './streams/classes.js';
 import {
   createReadStream,
   createWriteStream,
@@ -38,78 +36,13 @@ import { Lines } from './text/lines.js';
 import type { LinesOptions } from './text/options.js';
 import { type Needle, searchBackward, searchForward } from './text/search.js';
 import { split } from './text/split.js';
+import { vector, vectorSync } from './vectors.js';
 import { MappedView } from './views/mapped-view.js';
 import { type FileStats, WindowCache } from './window-cache.js';
-import { WindowPool } from './window-pool.js';
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
 const { EBADF, EINVAL, EISDIR } = osConstants.errno;
 const openDescriptor = promisify(fs.open);
-const closeDescriptor = promisify(fs.close);
 const statDescriptor = promisify(fs.fstat);
-
-/** node:fs's flags. Files opened with `'w'` and `'a'` can be read, too: a shared mapping needs it. */
-export type OpenFlags = 'r' | 'r+' | 'w' | 'w+' | 'wx' | 'wx+' | 'a' | 'a+';
-
-const openFlags: Record<OpenFlags, number> = {
-  r: O_RDONLY,
-  'r+': O_RDWR,
-  w: O_RDWR | O_CREAT | O_TRUNC,
-  'w+': O_RDWR | O_CREAT | O_TRUNC,
-  wx: O_RDWR | O_CREAT | O_TRUNC | O_EXCL,
-  'wx+': O_RDWR | O_CREAT | O_TRUNC | O_EXCL,
-  a: O_RDWR | O_CREAT | O_APPEND,
-  'a+': O_RDWR | O_CREAT | O_APPEND,
-};
-
-/** How a file is opened. */
-export interface OpenOptions {
-  /**
-   * Bytes of the file that one window covers; rounded up to the granularity (the page size), and cut to what the pool
-   * can hold. Default: 1 GiB (32 MiB on 32-bit systems), or an eighth of a smaller pool.
-   */
-  windowSize?: number | undefined;
-  /** The budget that the file's windows and views live under. Default: `WindowPool.default`. */
-  pool?: WindowPool | undefined;
-  /**
-   * `'mmap'` throws `ERR_MAPPED_FILE_NOT_MAPPABLE` when the file cannot be mapped; `'read'` never maps windows, every
-   * access is a system call; `'auto'`, the default, maps what can be mapped.
-   */
-  backing?: 'auto' | 'mmap' | 'read' | undefined;
-  /** Mode of a file that is created, before the umask. Default 0o666. */
-  mode?: number | undefined;
-  /** Aborts an `open` that is under way: it rejects with the signal's reason. */
-  signal?: AbortSignal | undefined;
-  /** Look at the file's size at every access, scalars included: exact under shrinking files, at a system call each. */
-  strict?: boolean | undefined;
-  /** The classes of this file's Web Streams, such as those of `web-streams-polyfill`. Default: the runtime's own. */
-  streams?: StreamClasses | undefined;
-}
-
-/** A descriptor that this library owns: opened by path, or duplicated from one that stays the caller's. */
-class Descriptor {
-  readonly fd: number;
-  readonly #duplicate: boolean;
-  #open = true;
-
-  constructor(fd: number, duplicate: boolean) {
-    this.fd = fd;
-    this.#duplicate = duplicate;
-  }
-
-  closeSync(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    if (this.#duplicate) native.closeDuplicate(this.fd);
-    else fs.closeSync(this.fd);
-  }
-
-  async close(): Promise<void> {
-    if (!this.#open || this.#duplicate) return this.closeSync();
-    this.#open = false;
-    await closeDescriptor(this.fd);
-  }
-}
 
 /**
  * A file of any size as memory: read, written and searched by byte position, streamed, and mapped. A bounded set of
@@ -413,6 +346,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   #whole(buffer: Buffer, done: number, position: number): Buffer {
     if (done === buffer.length) return buffer;
+    if (!this.closed) this.#cache.refreshSync();
     const message = `The file shrank: of ${buffer.length} bytes, ${done} are left`;
     throw new MappedFileError('ERR_MAPPED_FILE_TRUNCATED', message, {
       path: this.path,
@@ -677,124 +611,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   }
 }
 
-/**
- * Moves buffer after buffer until one comes out short. An error after the first bytes ends it, too: as with the system's
- * own call, what was moved is the result, and the next call tells why.
- */
-function vectorSync(list: Uint8Array[], position: number, move: (bytes: Uint8Array, at: number) => number): number {
-  let moved = 0;
-  for (const bytes of list) {
-    if (bytes.length === 0) continue;
-    try {
-      const done = move(bytes, position === cursor ? cursor : position + moved);
-      moved += done;
-      if (done < bytes.length) break;
-    } catch (error) {
-      if (moved === 0) throw error;
-      break;
-    }
-  }
-  return moved;
-}
-
-async function vector(
-  list: Uint8Array[],
-  position: number,
-  move: (bytes: Uint8Array, at: number) => number | Promise<number>,
-): Promise<number> {
-  let moved = 0;
-  for (const bytes of list) {
-    if (bytes.length === 0) continue;
-    try {
-      const done = await move(bytes, position === cursor ? cursor : position + moved);
-      moved += done;
-      if (done < bytes.length) break;
-    } catch (error) {
-      if (moved === 0) throw error;
-      break;
-    }
-  }
-  return moved;
-}
-
 // As node:fs: what is below 0 is 0.
 function truncation(length: unknown): number {
   return Math.max(0, toCount(length, 'len', Number.MIN_SAFE_INTEGER));
-}
-
-interface OpenRequest {
-  source: PathLike | number;
-  path: string | undefined;
-  flags: number;
-  /** Whether the caller named flags. */
-  explicit: boolean;
-  mode: number;
-  writable: boolean;
-  appending: boolean;
-  strict: boolean;
-  windowSize: number | undefined;
-  pool: WindowPool;
-  backing: 'mmap' | 'read';
-  mustMap: boolean;
-  signal: AbortSignal | undefined;
-  streams: StreamClasses | undefined;
-}
-
-function openRequest(source: unknown, flags: unknown, options: OpenOptions): OpenRequest {
-  if (flags !== undefined && (typeof flags !== 'string' || !Object.hasOwn(openFlags, flags))) {
-    throw invalidArgValue('flags', flags, `must be one of: ${Object.keys(openFlags).join(', ')}`);
-  }
-  if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', options);
-  const {
-    backing = 'auto',
-    mode = 0o666,
-    pool = WindowPool.default,
-    signal,
-    strict = false,
-    streams,
-    windowSize,
-  } = options;
-  if (streams !== undefined) webStreams(streams);
-  if (backing !== 'auto' && backing !== 'mmap' && backing !== 'read') {
-    throw invalidArgValue('options.backing', backing, "must be one of: 'auto', 'mmap', 'read'");
-  }
-  if (!(pool instanceof WindowPool)) throw invalidArgType('options.pool', 'an instance of WindowPool', pool);
-  if (typeof strict !== 'boolean') throw invalidArgType('options.strict', 'of type boolean', strict);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
-  }
-  const numeric = openFlags[(flags as OpenFlags | undefined) ?? 'r'];
-  const from = sourceOf(source);
-  return {
-    ...from,
-    // A FIFO without a writer must not make open(2) wait; a regular file does not know the flag.
-    flags: numeric | O_NONBLOCK,
-    explicit: flags !== undefined,
-    mode: toCount(mode, 'options.mode', 0, 0o7777),
-    writable: (numeric & O_RDWR) !== 0,
-    appending: (numeric & O_APPEND) !== 0,
-    strict,
-    windowSize: windowSize === undefined ? undefined : toCount(windowSize, 'options.windowSize', 1),
-    pool,
-    backing: backing === 'read' ? 'read' : 'mmap',
-    mustMap: backing === 'mmap',
-    signal,
-    streams,
-  };
-}
-
-function sourceOf(source: unknown): { source: PathLike | number; path: string | undefined } {
-  if (typeof source === 'number') return { source: toCount(source, 'fd', 0, 2 ** 31 - 1), path: undefined };
-  if (typeof source === 'string') return { source, path: source };
-  if (source instanceof URL) return { source, path: fileURLToPath(source) };
-  if (isUint8Array(source)) {
-    const bytes = Buffer.from(plainBytes(source));
-    return { source: bytes, path: bytes.toString() };
-  }
-  if (typeof source === 'object' && source !== null && typeof (source as FileHandle).fd === 'number') {
-    const { fd } = source as FileHandle;
-    if (fd < 0) throw systemError(EBADF, 'open');
-    return { source: toCount(fd, 'fd', 0, 2 ** 31 - 1), path: undefined };
-  }
-  throw invalidArgType('source', 'of type string or number or an instance of Buffer, URL, or FileHandle', source);
 }

@@ -1,25 +1,24 @@
 /**
- * Decides what is mapped where: the windows of one file, and the calls that reach its bytes around them.
+ * The bytes of one open file, for everything above.
  *
  * Two ways lead to a byte: a window, and the kernel (`pread`, `pwrite`). They are coherent (mmap(2), MAP_SHARED), so
  * each operation takes whichever is cheaper, and the kernel is the authority: what a lost page spoils in a window is
  * done again through the kernel, which answers with bytes, a short count or an errno, never with a signal.
  */
-import { constants as bufferConstants } from 'node:buffer';
 import { constants as osConstants } from 'node:os';
 import type { ByteSink, LendingSource, Loan } from './byte-source.js';
-import { Admission } from './admission.js';
 import { plainBytes } from './bytes.js';
 import { invalidState, outOfRange } from './errors.js';
 import { FileErrors } from './file-errors.js';
 import { native } from './native.js';
-import { Geometry, type Position, roundUp, toPosition } from './ranges.js';
+import { type Position, toPosition } from './ranges.js';
 import { type ViewLease, ViewTable } from './view-table.js';
-import { Window, type WindowOwner } from './window.js';
-import { defaultWindowSize, type WindowPool } from './window-pool.js';
+import type { Window } from './window.js';
+import type { WindowPool } from './window-pool.js';
+import { nowhere, WindowTable } from './window-table.js';
 
-const { EAGAIN, EFAULT, EIO, EMFILE, ENOMEM, ENOSPC, EOPNOTSUPP, ESTALE } = osConstants.errno;
-const { granularity, pageSize, faults } = native;
+const { EFAULT, EIO, ENOSPC, EOPNOTSUPP, ESTALE } = osConstants.errno;
+const { faults } = native;
 
 /** Reads of at least this many bytes go through the kernel: the copy costs the same, and a slide is saved. */
 const directFrom = 16 * 1024;
@@ -31,15 +30,6 @@ const loopUpTo = 64;
 const hotLimit = 1024 * 1024;
 /** Most that one job on the thread pool moves, and so what it takes of memory beside the caller's. */
 const jobLimit = 4 * 1024 * 1024;
-/** Least stride that a file falls back to when the system refuses longer windows. */
-const leastStride = Math.max(granularity, 64 * 1024);
-/** How many misses pass, after the system has refused even the shortest window, before it is asked again. */
-const refusalPause = 1024;
-const adviceDontNeed = 4;
-
-/** The window of nothing: its length is 0, so that every access misses it. */
-const nowhere = new Window({ id: 0, buffer: new ArrayBuffer(0) });
-
 /** Counts of one file's operations since it was opened, as `MappedFile.stats` gives them. */
 export interface FileStats {
   /** Windows mapped now. */
@@ -82,34 +72,13 @@ export interface CacheOptions {
   closeDescriptor: () => void;
 }
 
-/** What is left to release when a file was dropped without being closed. */
-interface Abandoned {
-  owner: WeakRef<WindowOwner>;
-  windows: Map<number, Window>;
-  pool: WindowPool;
-  closeDescriptor: () => void;
-}
-
-// The file object, its streams and its views all hold the cache: when it goes, nobody is left but the
-// users' arrays, whose views the collector releases one by one.
-const abandonedCaches = new FinalizationRegistry<Abandoned>(({ owner, windows, pool, closeDescriptor }) => {
-  // The pool may have taken some already, and could not tell an owner that was gone.
-  for (const window of windows.values()) if (window.owner === owner) pool.release(window);
-  windows.clear();
-  closeDescriptor();
-});
-
 /** @internal */
-export class WindowCache implements LendingSource, ByteSink, WindowOwner {
+export class WindowCache implements LendingSource, ByteSink {
   readonly fd: number;
   readonly path: string | undefined;
   readonly appending: boolean;
   readonly strict: boolean;
-  readonly pool: WindowPool;
 
-  /** The window used last. */
-  #current: Window = nowhere;
-  readonly #self = new WeakRef<WindowOwner>(this);
   /** The process's count of lost pages when this file was last looked after. */
   seenFaults: number = faults[0] as number;
   /** Where a scalar lies that was fetched, or is to be stored, on the slow path. */
@@ -121,24 +90,15 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
   #writable: boolean;
   #closing = false;
   #closed = false;
-  #mayMap: boolean;
   #mayAskResident = true;
-  #geometry: Geometry;
-  readonly #windows = new Map<number, Window>();
+  readonly #windows: WindowTable;
   readonly #views: ViewTable;
   readonly #errors: FileErrors;
-  readonly #admission = new Admission();
-  /** The count of misses from which the system may be asked for windows again. */
-  #pausedUntil = 0;
 
   readonly #pending = new Set<Promise<unknown>>();
   readonly #pendingWrites = new Set<Promise<unknown>>();
   readonly #retained = new Set<(reason: Error) => void>();
 
-  #hits = 0;
-  #slides = 0;
-  #evictions = 0;
-  #refusals = 0;
   #faults = 0;
   #bytesRead = 0;
   #bytesWritten = 0;
@@ -148,16 +108,13 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
     this.path = options.path;
     this.appending = options.appending;
     this.strict = options.strict;
-    this.pool = options.pool;
     this.#errors = new FileErrors(options.path);
     this.#views = new ViewTable(options.fd, options.path, this.#errors, options.pool);
     this.#openedWritable = options.writable;
     this.#writable = options.writable;
-    this.#mayMap = options.backing === 'mmap';
-    this.#geometry = new Geometry(strideFor(options.windowSize, options.pool), granularity);
-    this.#size = this.#errors.succeed(native.fileSize(this.fd), 'fstat');
-    const { pool, closeDescriptor } = options;
-    abandonedCaches.register(this, { owner: this.#self, windows: this.#windows, pool, closeDescriptor }, this);
+    this.#windows = new WindowTable({ ...options, storable: this.#isStorable });
+    this.#size = 0;
+    this.#resized(this.#errors.succeed(native.fileSize(this.fd), 'fstat'));
   }
 
   // --- state -----------------------------------------------------------------------------------------------------
@@ -176,22 +133,19 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
   }
 
   get backing(): 'mmap' | 'read' {
-    return this.#mayMap ? 'mmap' : 'read';
+    return this.#windows.mayMap ? 'mmap' : 'read';
   }
 
   stats(): FileStats {
-    let bytesMapped = 0;
-    for (const window of this.#windows.values()) bytesMapped += window.length;
+    const { hits, misses, slides, evictions, refusals } = this.#windows;
     return {
-      windows: this.#windows.size,
-      bytesMapped,
-      windowSize: this.#geometry.stride,
+      ...this.#windows.extent,
       views: this.#views.size,
-      hits: this.#hits,
-      misses: this.#admission.misses,
-      slides: this.#slides,
-      evictions: this.#evictions,
-      refusals: this.#refusals,
+      hits,
+      misses,
+      slides,
+      evictions,
+      refusals,
       faults: this.#faults,
       bytesRead: this.#bytesRead,
       bytesWritten: this.#bytesWritten,
@@ -200,9 +154,14 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
 
   /** Begins a call: throws when the file is closed, and tells of a view's lost page that nobody was told of. */
   enter(): void {
-    if (this.#closed) throw this.#errors.closed();
+    this.#requireOpen();
     this.#findLostPages();
     this.#reportViews();
+  }
+
+  /** A descriptor that was closed may be another file's by now. */
+  #requireOpen(): void {
+    if (this.#closed) throw this.#errors.closed();
   }
 
   /** Begins a call that writes: throws `ERR_MAPPED_FILE_READ_ONLY`, too. */
@@ -213,6 +172,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
   }
 
   refreshSync(): number {
+    this.#requireOpen();
     const size = this.#errors.succeed(native.fileSize(this.fd), 'fstat');
     if (size !== this.#size) this.#resized(size);
     return size;
@@ -221,11 +181,13 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
   /** Lets this file's windows, and what is written later, be written or not. */
   protect(writable: boolean): void {
     if (writable && !this.#openedWritable) throw this.#errors.readOnly('The file was opened read-only');
-    for (const window of this.#windows.values()) {
-      this.#errors.succeed(native.protectMapping(window.id, writable), 'mprotect');
-      window.writable = writable && !this.appending && !this.strict;
-    }
     this.#writable = writable;
+    this.#windows.protect(writable, this.#isStorable, this.#errors);
+  }
+
+  /** Whether scalars may go straight into a window. */
+  get #isStorable(): boolean {
+    return this.#writable && !this.appending && !this.strict;
   }
 
   retain(cancel: (reason: Error) => void): () => void {
@@ -254,9 +216,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
     this.#retained.clear();
     this.#findLostPages();
     this.#closed = true;
-    abandonedCaches.unregister(this);
-    this.#current = nowhere;
-    for (const window of [...this.#windows.values()]) this.#drop(window);
+    this.#windows.close();
     this.#views.releaseAll();
   }
 
@@ -272,18 +232,10 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
    * position is any number.
    */
   windowFor(position: number, length: number): Window {
-    const current = this.#current;
+    const { current } = this.#windows;
     const offset = position - current.start;
-    return offset >= 0 && offset + length <= current.length ? current : this.#seek(position);
-  }
-
-  #seek(position: number): Window {
-    const window = this.strict ? undefined : this.#windows.get(this.#geometry.slotOf(position));
-    if (window === undefined) return nowhere;
-    this.#hits++;
-    this.pool.touch(window);
-    this.#current = window;
-    return window;
+    if (offset >= 0 && offset + length <= current.length) return current;
+    return this.strict ? nowhere : this.#windows.seek(position);
   }
 
   /** The slow path of reading a scalar of `length` bytes: gives it at offset 0 of the scratch. */
@@ -292,9 +244,8 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
     const before = this.#size;
     this.enter();
     this.#requireInside(at, length, before);
-    const window = this.strict ? undefined : this.#windowAt(at, length);
+    const window = this.strict ? undefined : this.#windows.at(at, length);
     if (window !== undefined) {
-      this.#current = window;
       copy(window.bytes, at - window.start, this.#scratchBytes, 0, length);
       if (!this.#findLostPages()) return this.scratch;
     }
@@ -316,9 +267,8 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
       throw this.#errors.readOnly('The file is opened for appending, what it holds is read-only', at, length);
     }
     this.#requireInside(at, length, before);
-    const window = this.strict || lost ? undefined : this.#windowAt(at, length);
+    const window = this.strict || lost ? undefined : this.#windows.at(at, length);
     if (window !== undefined) {
-      this.#current = window;
       window.dirty = true;
       copy(this.#scratchBytes, 0, window.bytes, at - window.start, length);
       if (!this.#findLostPages()) return;
@@ -340,10 +290,10 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
    * cursor, which moves. The count may be short at the end of the file.
    */
   readSync(target: Uint8Array, offset: number, length: number, position: number): number {
+    this.#requireOpen();
     if (length < directFrom && position >= 0 && position + length <= this.#size && !this.strict) {
-      const window = this.#windowAt(position, length);
+      const window = this.#windows.at(position, length);
       if (window !== undefined) {
-        this.#current = window;
         copy(window.bytes, position - window.start, target, offset, length);
         const sound = !this.#findLostPages();
         if (sound && (length < exactFrom || position + length <= this.refreshSync())) return length;
@@ -363,6 +313,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
    * reads into memory of its own, so that the caller's may be transferred or collected meanwhile.
    */
   read(target: Uint8Array, offset: number, length: number, position: number): number | Promise<number> {
+    this.#requireOpen();
     let done = 0;
     while (position >= 0 && length <= hotLimit && this.#mayAskResident) {
       const moved = native.readResident(this.fd, target, offset + done, length - done, position + done);
@@ -406,7 +357,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
     this.enter();
     if (position + length > this.#size && position + length > this.refreshSync()) length = this.#size - position;
     if (length <= 0) return use(new Uint8Array(0));
-    const window = this.#mayMap ? this.#windowOf(position) : undefined;
+    const window = this.#windows.of(position);
     if (window === undefined) return this.#borrowCopy(position, length, use);
     const offset = position - window.start;
     const bytes = window.bytes.subarray(offset, Math.min(offset + length, window.length));
@@ -433,7 +384,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
 
   async prefetch(start: number, end: number): Promise<void> {
     for (let position = start; position < Math.min(end, this.#size); position += jobLimit) {
-      if (this.#closed) throw this.#errors.closed();
+      this.#requireOpen();
       const length = Math.min(jobLimit, end - position);
       const done = await this.track(native.warmAsync(this.fd, position, length));
       if (done < 0) throw this.#errors.system(-done, 'read', position, length);
@@ -441,13 +392,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
   }
 
   release(start: number, end: number): void {
-    if (this.#closed) return;
-    for (const window of this.#windows.values()) {
-      // Whole pages inside the range only: its neighbours may still be wanted.
-      const from = Math.max(0, roundUp(start - window.start, pageSize));
-      const to = Math.floor(Math.min(window.length, end - window.start) / pageSize) * pageSize;
-      if (to > from) native.adviseMapping(window.id, from, to - from, adviceDontNeed);
-    }
+    if (!this.#closed) this.#windows.releasePages(start, end);
   }
 
   // --- writing ---------------------------------------------------------------------------------------------------
@@ -457,6 +402,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
    * the file grows. May be short when the disk is nearly full.
    */
   writeSync(source: Uint8Array, offset: number, length: number, position: number): number {
+    this.#requireOpen();
     const done = native.write(this.fd, source, offset, length, position);
     if (done < 0) throw this.#errors.system(-done, 'write', position, length);
     return this.#haveWritten(done, position);
@@ -464,6 +410,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
 
   /** As `writeSync`, on the thread pool. The bytes are copied before the call returns. */
   write(source: Uint8Array, offset: number, length: number, position: number): Promise<number> {
+    this.#requireOpen();
     // A write longer than a job goes on from a private copy. Not `slice`, which for a Buffer is no copy.
     const rest =
       length > jobLimit ? new Uint8Array(plainBytes(source).subarray(offset + jobLimit, offset + length)) : undefined;
@@ -555,10 +502,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
   }
 
   #dirty(start: number, end: number): { ids: number[]; windows: Window[] } {
-    const windows: Window[] = [];
-    for (const window of this.#windows.values()) {
-      if (window.dirty && window.start < end && window.start + window.length > start) windows.push(window);
-    }
+    const windows = this.#windows.dirtyIn(start, end);
     const ids = [...windows.map((window) => window.id), ...this.#views.sharedIn(start, end)];
     return { ids, windows };
   }
@@ -568,7 +512,8 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
   /** Maps `[start, start + length)` for a user. A private mapping, or one of a read-only file, is copy-on-write. */
   createView(start: number, length: number, isPrivate: boolean): { lease: ViewLease; buffer: ArrayBuffer } {
     this.enter();
-    if (!this.#mayMap) throw this.#errors.notMappable('The file is not mapped, so it has no views', start, length);
+    if (!this.#windows.mayMap)
+      throw this.#errors.notMappable('The file is not mapped, so it has no views', start, length);
     const view = this.#views.create(start, length, this.#writable && !this.appending && !isPrivate);
     if (start + length > this.refreshSync()) {
       this.#views.release(view.lease, view.buffer);
@@ -608,7 +553,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
 
   flushViewSync(lease: ViewLease): void {
     this.checkView(lease);
-    if (this.#closed) throw this.#errors.closed();
+    this.#requireOpen();
     if (lease.released || !lease.shared) return;
     const status = native.flush(this.fd, [lease.id]);
     if (status < 0) throw this.#errors.mapping(-status, 'msync', lease.position, lease.length);
@@ -616,7 +561,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
 
   async flushView(lease: ViewLease): Promise<void> {
     this.checkView(lease);
-    if (this.#closed) throw this.#errors.closed();
+    this.#requireOpen();
     if (lease.released || !lease.shared) return;
     const status = await this.track(native.flushAsync(this.fd, [lease.id]));
     if (status < 0) throw this.#errors.mapping(-status, 'msync', lease.position, lease.length);
@@ -627,134 +572,7 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
     this.#views.release(lease, buffer);
   }
 
-  // --- windows ---------------------------------------------------------------------------------------------------
-
-  evicted(window: Window): void {
-    this.#evictions++;
-    this.#admission.evicted(window.uses);
-    this.#forget(window);
-  }
-
-  #forget(window: Window): void {
-    this.#windows.delete(window.slot);
-    if (this.#current === window) this.#current = nowhere;
-  }
-
-  #drop(window: Window): void {
-    this.#forget(window);
-    this.pool.release(window);
-  }
-
-  /** A window that holds `[position, position + length)`, inside the file; undefined where the kernel is cheaper. */
-  #windowAt(position: number, length: number): Window | undefined {
-    const slot = this.#geometry.slotOf(position);
-    let window = this.#windows.get(slot);
-    if (window === undefined && !this.#isWorthMapping(slot)) return undefined;
-    window = this.#lookUp(slot, window);
-    return window !== undefined && position + length <= window.start + window.length ? window : undefined;
-  }
-
-  /** The window that holds the byte at `position`, inside the file; undefined where the system refuses it. */
-  #windowOf(position: number): Window | undefined {
-    const slot = this.#geometry.slotOf(position);
-    return this.#lookUp(slot, this.#windows.get(slot));
-  }
-
-  /** Window `slot` as it has to be: `window`, if there is one, or mapped now. */
-  #lookUp(slot: number, window: Window | undefined): Window | undefined {
-    if (window === undefined) {
-      window = this.#map(slot);
-    } else {
-      this.#hits++;
-      if (window.length < this.#geometry.lengthOf(slot, this.#size)) window = this.#extend(window);
-    }
-    if (window !== undefined) this.pool.touch(window);
-    return window;
-  }
-
-  #map(slot: number): Window | undefined {
-    if (!this.#mayMap || this.#admission.misses < this.#pausedUntil) return undefined;
-    const length = this.#geometry.lengthOf(slot, this.#size);
-    const capacity = this.#capacityFor(length);
-    const window = this.pool.acquire(capacity, this.#self);
-    // Full of views and of windows in use: no reason to try shorter ones.
-    if (window === undefined && !this.pool.hasRoom(capacity)) return undefined;
-    let status = -ENOMEM;
-    if (window !== undefined) {
-      const writable = this.#writable;
-      const start = this.#geometry.startOf(slot);
-      status = native.slideWindow(window.id, this.fd, start, length, writable);
-      if (status >= 0) {
-        window.slot = slot;
-        window.start = start;
-        window.length = length;
-        window.writable = writable && !this.appending && !this.strict;
-        this.#windows.set(slot, window);
-        this.#slides++;
-        return window;
-      }
-      this.pool.release(window);
-    }
-    this.#refused(-status);
-    return undefined;
-  }
-
-  // The caller goes on through the kernel. Shorter windows may fit where this one did not.
-  #refused(errno: number): void {
-    this.#refusals++;
-    if (errno !== ENOMEM && errno !== EAGAIN && errno !== EMFILE) {
-      this.#mayMap = false;
-      return;
-    }
-    if (this.#geometry.stride > leastStride) {
-      for (const window of [...this.#windows.values()]) this.#drop(window);
-      this.#geometry = new Geometry(Math.max(leastStride, this.#geometry.stride / 2), granularity);
-    } else {
-      this.#pausedUntil = this.#admission.misses + refusalPause;
-    }
-  }
-
-  #extend(window: Window): Window | undefined {
-    const length = this.#geometry.lengthOf(window.slot, this.#size);
-    if (length > window.capacity || native.extendWindow(window.id, this.fd, length) < 0) {
-      const { slot, dirty } = window;
-      this.#drop(window);
-      const longer = this.#map(slot);
-      if (longer !== undefined) longer.dirty = dirty;
-      return longer;
-    }
-    window.length = length;
-    return window;
-  }
-
-  /** Files shorter than a window get a shorter one, by powers of two, so that the pool can pass them on. */
-  #capacityFor(length: number): number {
-    const { capacity, stride } = this.#geometry;
-    if (this.#size > stride) return capacity;
-    return Math.min(capacity, 2 ** Math.ceil(Math.log2(Math.max(length, leastStride))));
-  }
-
-  /**
-   * Whether to map window `slot` for a small access that missed. While the pool has room, yes. If another window must
-   * go for it, only where there is locality: a scan, or many of the last misses. Scattered accesses cost least
-   * through the kernel.
-   */
-  #isWorthMapping(slot: number): boolean {
-    if (!this.#mayMap) return false;
-    this.#admission.missed(slot);
-    return (
-      this.pool.hasRoom(this.#capacityFor(this.#geometry.lengthOf(slot, this.#size))) ||
-      this.#admission.isWorthwhile(slot)
-    );
-  }
-
-  #resized(size: number): void {
-    this.#size = size;
-    for (const window of this.#windows.values()) {
-      // Pages past the end stay mapped, and come back if the file grows again; nothing looks past `length`.
-      if (window.start + window.length > size) window.length = Math.max(0, size - window.start);
-    }
-  }
+  // --- positions and lost pages ----------------------------------------------------------------------------------
 
   /** `before` is the size that the caller could know of: what was inside it, and is no longer, was cut off. */
   #requireInside(position: number, length: number, before: number): void {
@@ -766,24 +584,20 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
     throw outOfRange('position', range, position);
   }
 
-  // --- lost pages ------------------------------------------------------------------------------------------------
-
   /** True when a page of one of this file's windows was lost since the last look; that window is then dropped. */
   #findLostPages(): boolean {
     const count = faults[0] as number;
     if (count === this.seenFaults) return false;
     this.seenFaults = count;
-    let found = false;
-    for (const window of [...this.#windows.values()]) {
-      const lost = native.mappingFaults(window.id);
-      if (lost === 0) continue;
-      found = true;
-      this.#faults += lost;
-      this.#drop(window);
-    }
-    this.#faults += this.#views.findLostPages();
-    if (found && !this.#closed) this.refreshSync();
-    return found;
+    const lost = this.#windows.dropLost();
+    this.#faults += lost + this.#views.findLostPages();
+    if (lost > 0 && !this.#closed) this.refreshSync();
+    return lost > 0;
+  }
+
+  #resized(size: number): void {
+    this.#size = size;
+    this.#windows.resized(size);
   }
 
   #reportViews(): void {
@@ -816,15 +630,6 @@ export class WindowCache implements LendingSource, ByteSink, WindowOwner {
     promise.then(forget, forget);
     return promise;
   }
-}
-
-/** The stride that fits the engine, whose arrays end somewhere, and the pool, which must hold one window at least. */
-function strideFor(windowSize: number | undefined, pool: WindowPool): number {
-  const engine = Math.min(bufferConstants.MAX_LENGTH, 2 ** 32) - 2 * granularity;
-  // By default several windows fit, so that several places of a file can be in use at a time.
-  const wanted = windowSize ?? Math.min(defaultWindowSize, pool.limit / 8);
-  const most = Math.min(engine, pool.limit - granularity);
-  return Math.max(granularity, Math.min(roundUp(wanted, granularity), Math.floor(most / granularity) * granularity));
 }
 
 const setArray = Uint8Array.prototype.set;

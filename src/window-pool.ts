@@ -1,8 +1,10 @@
+import { constants as osConstants } from 'node:os';
 import { invalidArgType, MappedFileError } from './errors.js';
 import { native } from './native.js';
 import { toCount } from './ranges.js';
 import { Window, type WindowOwner } from './window.js';
 
+const { EOPNOTSUPP } = osConstants.errno;
 const GiB = 2 ** 30;
 const MiB = 2 ** 20;
 
@@ -100,10 +102,10 @@ export class WindowPool {
 
   /**
    * A window of exactly `capacity` bytes for `owner`: a new one while there is room, or else the one that was not
-   * used for longest. `undefined` when there is none: every window is pinned, views take all, or the system refuses.
+   * used for longest. `undefined` when every window is pinned, or views take all; a negative errno when the system refuses.
    * @internal
    */
-  acquire(capacity: number, owner: WeakRef<WindowOwner>): Window | undefined {
+  acquire(capacity: number, owner: WeakRef<WindowOwner>): Window | number | undefined {
     while (!this.hasRoom(capacity)) {
       const victim = this.#leastRecentlyUsed();
       if (victim === undefined) return undefined;
@@ -120,12 +122,8 @@ export class WindowPool {
         return this.#lend(window, owner);
       }
       // Where the engine refuses external buffers, fewer windows do not help.
-      if (mapping === undefined) return undefined;
-      this.#refusals++;
-      const victim = this.#leastRecentlyUsed();
-      if (victim === undefined) return undefined;
-      this.#evict(victim);
-      this.#destroy(victim);
+      if (mapping === undefined) return -EOPNOTSUPP;
+      if (!this.shrink()) return mapping;
     }
   }
 

@@ -174,15 +174,21 @@ async function consumeIterable(result: object): Promise<void> {
   const iterable = result as Partial<Iterable<unknown> & AsyncIterable<unknown>> & { batches?: () => typeof iterable };
   const from = typeof iterable.batches === 'function' && random.chance(0.5) ? iterable.batches() : iterable;
   const asynchronously = random.chance(0.5);
-  const begin = asynchronously ? from[Symbol.asyncIterator] : from[Symbol.iterator];
+  const begin = (asynchronously ? from[Symbol.asyncIterator] : from[Symbol.iterator]) as (() => Steps) | undefined;
   if (typeof begin !== 'function' || ArrayBuffer.isView(result) || Array.isArray(result)) return;
-  const iterator = begin.call(from as Iterable<unknown> & AsyncIterable<unknown>);
+  const iterator = begin.call(from);
   for (let left = 1 + random.below(4); left > 0; left--) {
     const step = iterator.next();
     if (random.chance(0.1)) quietly(() => file.closeSync());
-    if ((asynchronously ? await step : (step as IteratorResult<unknown>)).done) return;
+    if ((await step).done) return;
   }
   await iterator.return?.();
+}
+
+/** An iterator of either kind. */
+interface Steps {
+  next(): { done?: boolean } | Promise<{ done?: boolean }>;
+  return?(): unknown;
 }
 
 type Method = (...args: unknown[]) => unknown;

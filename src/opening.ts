@@ -1,0 +1,131 @@
+/** What a file is opened from and with, checked. */
+import fs, { type PathLike } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { constants as osConstants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { isUint8Array } from 'node:util/types';
+import { plainBytes } from './bytes.js';
+import { invalidArgType, invalidArgValue, systemError } from './errors.js';
+import { toCount } from './ranges.js';
+import { type StreamClasses, webStreams } from './streams/classes.js';
+import { WindowPool } from './window-pool.js';
+
+const { O_APPEND, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
+const { EBADF } = osConstants.errno;
+
+/** node:fs's flags. Files opened with `'w'` and `'a'` can be read, too: a shared mapping needs it. */
+export type OpenFlags = 'r' | 'r+' | 'w' | 'w+' | 'wx' | 'wx+' | 'a' | 'a+';
+
+const openFlags: Record<OpenFlags, number> = {
+  r: O_RDONLY,
+  'r+': O_RDWR,
+  w: O_RDWR | O_CREAT | O_TRUNC,
+  'w+': O_RDWR | O_CREAT | O_TRUNC,
+  wx: O_RDWR | O_CREAT | O_TRUNC | O_EXCL,
+  'wx+': O_RDWR | O_CREAT | O_TRUNC | O_EXCL,
+  a: O_RDWR | O_CREAT | O_APPEND,
+  'a+': O_RDWR | O_CREAT | O_APPEND,
+};
+
+/** How a file is opened. */
+export interface OpenOptions {
+  /**
+   * Bytes of the file that one window covers; rounded up to the granularity (the page size), and cut to what the pool
+   * can hold. Default: 1 GiB (32 MiB on 32-bit systems), or an eighth of a smaller pool.
+   */
+  windowSize?: number | undefined;
+  /** The budget that the file's windows and views live under. Default: `WindowPool.default`. */
+  pool?: WindowPool | undefined;
+  /**
+   * `'mmap'` throws `ERR_MAPPED_FILE_NOT_MAPPABLE` when the file cannot be mapped; `'read'` never maps windows, every
+   * access is a system call; `'auto'`, the default, maps what can be mapped.
+   */
+  backing?: 'auto' | 'mmap' | 'read' | undefined;
+  /** Mode of a file that is created, before the umask. Default 0o666. */
+  mode?: number | undefined;
+  /** Aborts an `open` that is under way: it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Look at the file's size at every access, scalars included: exact under shrinking files, at a system call each. */
+  strict?: boolean | undefined;
+  /** The classes of this file's Web Streams, such as those of `web-streams-polyfill`. Default: the runtime's own. */
+  streams?: StreamClasses | undefined;
+}
+
+/** A call to open a file, in one form. @internal */
+export interface OpenRequest {
+  source: PathLike | number;
+  path: string | undefined;
+  flags: number;
+  /** Whether the caller named flags. */
+  explicit: boolean;
+  mode: number;
+  writable: boolean;
+  appending: boolean;
+  strict: boolean;
+  windowSize: number | undefined;
+  pool: WindowPool;
+  backing: 'mmap' | 'read';
+  mustMap: boolean;
+  signal: AbortSignal | undefined;
+  streams: StreamClasses | undefined;
+}
+
+/** Throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` and `ERR_OUT_OF_RANGE`. @internal */
+export function openRequest(source: unknown, flags: unknown, options: OpenOptions): OpenRequest {
+  if (flags !== undefined && (typeof flags !== 'string' || !Object.hasOwn(openFlags, flags))) {
+    throw invalidArgValue('flags', flags, `must be one of: ${Object.keys(openFlags).join(', ')}`);
+  }
+  if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', options);
+  const {
+    backing = 'auto',
+    mode = 0o666,
+    pool = WindowPool.default,
+    signal,
+    strict = false,
+    streams,
+    windowSize,
+  } = options;
+  if (streams !== undefined) webStreams(streams);
+  if (backing !== 'auto' && backing !== 'mmap' && backing !== 'read') {
+    throw invalidArgValue('options.backing', backing, "must be one of: 'auto', 'mmap', 'read'");
+  }
+  if (!(pool instanceof WindowPool)) throw invalidArgType('options.pool', 'an instance of WindowPool', pool);
+  if (typeof strict !== 'boolean') throw invalidArgType('options.strict', 'of type boolean', strict);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
+  }
+  const numeric = openFlags[(flags as OpenFlags | undefined) ?? 'r'];
+  const from = sourceOf(source);
+  return {
+    ...from,
+    // A FIFO without a writer must not make open(2) wait; a regular file does not know the flag.
+    flags: numeric | O_NONBLOCK,
+    explicit: flags !== undefined,
+    mode: toCount(mode, 'options.mode', 0, 0o7777),
+    writable: (numeric & O_RDWR) !== 0,
+    appending: (numeric & O_APPEND) !== 0,
+    strict,
+    windowSize: windowSize === undefined ? undefined : toCount(windowSize, 'options.windowSize', 1),
+    pool,
+    backing: backing === 'read' ? 'read' : 'mmap',
+    mustMap: backing === 'mmap',
+    signal,
+    streams,
+  };
+}
+
+function sourceOf(source: unknown): { source: PathLike | number; path: string | undefined } {
+  if (typeof source === 'number') return { source: toCount(source, 'fd', 0, 2 ** 31 - 1), path: undefined };
+  if (typeof source === 'string') return { source, path: source };
+  if (source instanceof URL) return { source, path: fileURLToPath(source) };
+  if (isUint8Array(source)) {
+    const bytes = Buffer.from(plainBytes(source));
+    return { source: bytes, path: bytes.toString() };
+  }
+  if (typeof source === 'object' && source !== null && typeof (source as FileHandle).fd === 'number') {
+    const { fd } = source as FileHandle;
+    if (fd < 0) throw systemError(EBADF, 'open');
+    return { source: toCount(fd, 'fd', 0, 2 ** 31 - 1), path: undefined };
+  }
+  throw invalidArgType('source', 'of type string or number or an instance of Buffer, URL, or FileHandle', source);
+}

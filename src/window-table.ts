@@ -1,0 +1,305 @@
+/** The windows of one file: where they lie, and when one is mapped. */
+import { constants as bufferConstants } from 'node:buffer';
+import { constants as osConstants } from 'node:os';
+import { Admission } from './admission.js';
+import type { FileErrors } from './file-errors.js';
+import { native } from './native.js';
+import { Geometry, roundUp } from './ranges.js';
+import { Window, type WindowOwner } from './window.js';
+import { defaultWindowSize, type WindowPool } from './window-pool.js';
+
+const { EAGAIN, ENOMEM } = osConstants.errno;
+const { granularity, pageSize } = native;
+
+/** Least stride that a file falls back to when the system refuses longer windows. */
+const leastStride = Math.max(granularity, 64 * 1024);
+/** How many misses pass, after the system has refused even the shortest window, before it is asked again. */
+const refusalPause = 1024;
+const adviceDontNeed = 4;
+
+/** The window of nothing: its length is 0, so that every access misses it. */
+export const nowhere = new Window({ id: 0, buffer: new ArrayBuffer(0) });
+
+/** What is left to release when a file was dropped without being closed. */
+interface Abandoned {
+  owner: WeakRef<WindowOwner>;
+  windows: Map<number, Window>;
+  pool: WindowPool;
+  closeDescriptor: () => void;
+}
+
+// The file object, its streams and its views all hold the table: when it goes, nobody is left but the users' arrays,
+// whose views the collector releases one by one.
+const abandoned = new FinalizationRegistry<Abandoned>(({ owner, windows, pool, closeDescriptor }) => {
+  // The pool may have taken some already, and could not tell an owner that was gone.
+  for (const window of windows.values()) if (window.owner === owner) pool.release(window);
+  windows.clear();
+  closeDescriptor();
+});
+
+/** What a table needs to know of its file. @internal */
+export interface WindowTableOptions {
+  fd: number;
+  windowSize: number | undefined;
+  pool: WindowPool;
+  backing: 'mmap' | 'read';
+  /** Whether windows are mapped for writing. */
+  writable: boolean;
+  /** Whether scalars may be written into them without asking anyone. */
+  storable: boolean;
+  /** Called when the file was dropped without being closed; must not lead back to the table. */
+  closeDescriptor: () => void;
+}
+
+/** @internal */
+export class WindowTable implements WindowOwner {
+  /** The window used last. */
+  current: Window = nowhere;
+  hits = 0;
+  slides = 0;
+  evictions = 0;
+  refusals = 0;
+
+  readonly #fd: number;
+  readonly #pool: WindowPool;
+  readonly #self = new WeakRef<WindowOwner>(this);
+  readonly #windows = new Map<number, Window>();
+  readonly #admission = new Admission();
+  #geometry: Geometry;
+  #mayMap: boolean;
+  #writable: boolean;
+  #storable: boolean;
+  /** Size of the file in bytes: no window shows more. */
+  #size = 0;
+  /** The count of misses from which the system may be asked for windows again. */
+  #pausedUntil = 0;
+
+  constructor(options: WindowTableOptions) {
+    const { pool, closeDescriptor } = options;
+    this.#fd = options.fd;
+    this.#pool = pool;
+    this.#writable = options.writable;
+    this.#storable = options.storable;
+    this.#mayMap = options.backing === 'mmap';
+    this.#geometry = new Geometry(strideFor(options.windowSize, pool), granularity);
+    abandoned.register(this, { owner: this.#self, windows: this.#windows, pool, closeDescriptor }, this);
+  }
+
+  /** False when the file is reached through the kernel only. */
+  get mayMap(): boolean {
+    return this.#mayMap;
+  }
+
+  get misses(): number {
+    return this.#admission.misses;
+  }
+
+  /** How many there are, how many bytes of the file they cover, and the stride. */
+  get extent(): { windows: number; bytesMapped: number; windowSize: number } {
+    let bytesMapped = 0;
+    for (const window of this.#windows.values()) bytesMapped += window.length;
+    return { windows: this.#windows.size, bytesMapped, windowSize: this.#geometry.stride };
+  }
+
+  // --- looking up ------------------------------------------------------------------------------------------------
+
+  /** The window of `position`, any number, if it is there already; else one of length 0. Makes it the current one. */
+  seek(position: number): Window {
+    const window = this.#windows.get(this.#geometry.slotOf(position));
+    if (window === undefined) return nowhere;
+    this.hits++;
+    this.#pool.touch(window);
+    this.current = window;
+    return window;
+  }
+
+  /**
+   * A window that holds `[position, position + length)`, inside the file, and is then the current one; undefined where
+   * the kernel is cheaper.
+   */
+  at(position: number, length: number): Window | undefined {
+    const slot = this.#geometry.slotOf(position);
+    let window = this.#windows.get(slot);
+    if (window === undefined && !this.#isWorthMapping(slot)) return undefined;
+    window = this.#lookUp(slot, window);
+    if (window === undefined || position + length > window.start + window.length) return undefined;
+    this.current = window;
+    return window;
+  }
+
+  /** The window that holds the byte at `position`, inside the file, whatever it costs; undefined if there is none. */
+  of(position: number): Window | undefined {
+    const slot = this.#geometry.slotOf(position);
+    const window = this.#windows.get(slot);
+    if (window === undefined) this.#admission.missed(slot);
+    return this.#lookUp(slot, window);
+  }
+
+  /** Window `slot` as it has to be: `window`, if there is one, or mapped now. */
+  #lookUp(slot: number, window: Window | undefined): Window | undefined {
+    if (window === undefined) {
+      window = this.#map(slot);
+    } else {
+      this.hits++;
+      if (window.length < this.#geometry.lengthOf(slot, this.#size)) window = this.#extend(window);
+    }
+    if (window !== undefined) this.#pool.touch(window);
+    return window;
+  }
+
+  /**
+   * Whether to map window `slot` for a small access that missed. While the pool has room, yes. If another window must
+   * go for it, only where there is locality: a scan, or many of the last misses. Scattered accesses cost least
+   * through the kernel.
+   */
+  #isWorthMapping(slot: number): boolean {
+    if (!this.#mayMap) return false;
+    this.#admission.missed(slot);
+    const capacity = this.#capacityFor(this.#geometry.lengthOf(slot, this.#size));
+    return this.#pool.hasRoom(capacity) || this.#admission.isWorthwhile(slot);
+  }
+
+  // --- mapping ---------------------------------------------------------------------------------------------------
+
+  #map(slot: number): Window | undefined {
+    if (!this.#mayMap || this.#admission.misses < this.#pausedUntil) return undefined;
+    const start = this.#geometry.startOf(slot);
+    const length = this.#geometry.lengthOf(slot, this.#size);
+    const window = this.#pool.acquire(this.#capacityFor(length), this.#self);
+    if (window === undefined) return undefined;
+    const status =
+      typeof window === 'number' ? window : native.slideWindow(window.id, this.#fd, start, length, this.#writable);
+    if (typeof window === 'number' || status < 0) {
+      if (typeof window === 'object') this.#pool.release(window);
+      this.#refused(-status);
+      return undefined;
+    }
+    window.slot = slot;
+    window.start = start;
+    window.length = length;
+    window.writable = this.#storable;
+    this.#windows.set(slot, window);
+    this.slides++;
+    return window;
+  }
+
+  // The caller goes on through the kernel. Shorter windows may fit where this one did not.
+  #refused(errno: number): void {
+    this.refusals++;
+    if (errno !== ENOMEM && errno !== EAGAIN) {
+      this.#mayMap = false;
+    } else if (this.#geometry.stride > leastStride) {
+      this.dropAll();
+      this.#geometry = new Geometry(Math.max(leastStride, this.#geometry.stride / 2), granularity);
+    } else {
+      this.#pausedUntil = this.#admission.misses + refusalPause;
+    }
+  }
+
+  #extend(window: Window): Window | undefined {
+    const length = this.#geometry.lengthOf(window.slot, this.#size);
+    if (length > window.capacity || native.extendWindow(window.id, this.#fd, length) < 0) {
+      const { slot, dirty } = window;
+      this.#drop(window);
+      const longer = this.#map(slot);
+      if (longer !== undefined) longer.dirty = dirty;
+      return longer;
+    }
+    window.length = length;
+    return window;
+  }
+
+  /** Files shorter than a window get a shorter one, by powers of two, so that the pool can pass them on. */
+  #capacityFor(length: number): number {
+    const { capacity, stride } = this.#geometry;
+    if (this.#size > stride) return capacity;
+    return Math.min(capacity, 2 ** Math.ceil(Math.log2(Math.max(length, leastStride))));
+  }
+
+  // --- changes ---------------------------------------------------------------------------------------------------
+
+  /** The file's size is another one, in bytes. */
+  resized(size: number): void {
+    this.#size = size;
+    for (const window of this.#windows.values()) {
+      // Pages past the end stay mapped, and come back if the file grows again; nothing looks past `length`.
+      if (window.start + window.length > size) window.length = Math.max(0, size - window.start);
+    }
+  }
+
+  /** Maps windows for writing from now on, or not. */
+  protect(writable: boolean, storable: boolean, errors: FileErrors): void {
+    for (const window of this.#windows.values()) {
+      errors.succeed(native.protectMapping(window.id, writable), 'mprotect');
+      window.writable = storable;
+    }
+    this.#writable = writable;
+    this.#storable = storable;
+  }
+
+  /** Lets the pages of `[start, end)` leave the resident set. */
+  releasePages(start: number, end: number): void {
+    for (const window of this.#windows.values()) {
+      // Whole pages inside the range only: its neighbours may still be wanted.
+      const from = Math.max(0, roundUp(start - window.start, pageSize));
+      const to = Math.floor(Math.min(window.length, end - window.start) / pageSize) * pageSize;
+      if (to > from) native.adviseMapping(window.id, from, to - from, adviceDontNeed);
+    }
+  }
+
+  /** The windows that were written through and lie in `[start, end)`. */
+  dirtyIn(start: number, end: number): Window[] {
+    const windows: Window[] = [];
+    for (const window of this.#windows.values()) {
+      if (window.dirty && window.start < end && window.start + window.length > start) windows.push(window);
+    }
+    return windows;
+  }
+
+  /** Drops the windows that lost pages; gives the number of those pages. */
+  dropLost(): number {
+    let pages = 0;
+    for (const window of [...this.#windows.values()]) {
+      const lost = native.mappingFaults(window.id);
+      if (lost === 0) continue;
+      pages += lost;
+      this.#drop(window);
+    }
+    return pages;
+  }
+
+  dropAll(): void {
+    for (const window of [...this.#windows.values()]) this.#drop(window);
+  }
+
+  /** Drops all, for good. */
+  close(): void {
+    abandoned.unregister(this);
+    this.dropAll();
+  }
+
+  evicted(window: Window): void {
+    this.evictions++;
+    this.#admission.evicted(window.uses);
+    this.#forget(window);
+  }
+
+  #drop(window: Window): void {
+    this.#forget(window);
+    this.#pool.release(window);
+  }
+
+  #forget(window: Window): void {
+    this.#windows.delete(window.slot);
+    if (this.current === window) this.current = nowhere;
+  }
+}
+
+/** The stride that fits the engine, whose arrays end somewhere, and the pool, which must hold one window at least. */
+function strideFor(windowSize: number | undefined, pool: WindowPool): number {
+  const engine = Math.min(bufferConstants.MAX_LENGTH, 2 ** 32) - 2 * granularity;
+  // By default several windows fit, so that several places of a file can be in use at a time.
+  const wanted = windowSize ?? Math.min(defaultWindowSize, pool.limit / 8);
+  const most = Math.min(engine, pool.limit - granularity);
+  return Math.max(granularity, Math.min(roundUp(wanted, granularity), Math.floor(most / granularity) * granularity));
+}
