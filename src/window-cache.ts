@@ -361,6 +361,7 @@ export class WindowCache implements LendingSource, ByteSink {
     if (window === undefined) return this.#borrowCopy(position, length, use);
     const offset = position - window.start;
     const bytes = window.bytes.subarray(offset, Math.min(offset + length, window.length));
+    const held = bytes.length; // 0 once the window is dropped
     window.pins++;
     let result: T;
     try {
@@ -368,10 +369,9 @@ export class WindowCache implements LendingSource, ByteSink {
     } finally {
       window.pins--;
     }
-    if (this.#findLostPages()) throw this.#truncated(position, bytes.length);
-    if ((bytes.length >= exactFrom || this.strict) && position + bytes.length > this.refreshSync()) {
-      throw this.#truncated(position, bytes.length);
-    }
+    if (this.#findLostPages()) throw this.#lost(position, held);
+    if ((held >= exactFrom || this.strict) && position + held > this.refreshSync())
+      throw this.#truncated(position, held);
     return result;
   }
 
@@ -621,6 +621,17 @@ export class WindowCache implements LendingSource, ByteSink {
   #truncated(position: number, length: number): Error {
     if (!this.#closed) this.refreshSync();
     return this.#errors.truncated(`The file shrank to ${this.#size} bytes; asked for ${length}`, position, length);
+  }
+
+  /** What to tell of pages that were lost under a range: the kernel knows whether the device gives them. */
+  #lost(position: number, length: number): Error {
+    const end = Math.min(position + length, this.refreshSync());
+    const probe = new Uint8Array(Math.min(length, hotLimit));
+    for (let at = position; at < end; at += probe.length) {
+      const done = native.read(this.fd, probe, 0, Math.min(probe.length, end - at), at);
+      if (done < 0) return this.#errors.mapping(-done, 'read', at, length);
+    }
+    return this.#truncated(position, length);
   }
 
   /** Keeps the descriptor open until the promise has settled. */

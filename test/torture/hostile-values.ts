@@ -1,5 +1,5 @@
 /** Values that no caller should pass: every type, and objects that strike back while they are looked at. */
-import { MappedFile, WindowPool } from 'sliding-mmap';
+import { WindowPool } from 'sliding-mmap';
 import type { Random } from './support.js';
 
 /** What hostile objects do in the middle of a call. */
@@ -339,9 +339,7 @@ export class HostileValues {
       { length: this.number() },
       { aborted: this.any(3), addEventListener: answer },
       { aborted: false },
-      Object.create(
-        this.#random.pick([AbortSignal, WindowPool, MappedFile, URL, Uint8Array]).prototype as object,
-      ) as object,
+      Object.create(this.#random.pick([AbortSignal, WindowPool, URL, Uint8Array]).prototype as object) as object,
     ]);
   }
 

@@ -94,7 +94,9 @@ function isPromised(error: unknown): boolean {
   // `length` that is no number, which node:fs converts by `| 0`, too.
   return (
     error instanceof TypeError &&
-    /revoked|incompatible receiver|^Cannot (mix BigInt|convert|perform %TypedArray%.prototype.join)/.test(error.message)
+    /revoked|incompatible receiver|^Receiver must be|is not a constructor$|^Cannot (mix BigInt|convert|perform %TypedArray%.prototype.join)/.test(
+      error.message,
+    )
   );
 }
 
