@@ -77,11 +77,11 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     options: OpenOptions = {},
   ): Promise<MappedFile> {
     const request = openRequest(source, flags, options);
-    options.signal?.throwIfAborted();
+    request.signal?.throwIfAborted();
     if (typeof request.source === 'number') return MappedFile.#adopt(request);
     const fd = await openDescriptor(request.source, request.flags, request.mode);
     try {
-      options.signal?.throwIfAborted();
+      request.signal?.throwIfAborted();
     } catch (reason) {
       fs.closeSync(fd);
       throw reason;
@@ -92,7 +92,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /** As {@link open}, blocking. */
   static openSync(source: PathLike | number, flags?: OpenFlags, options: OpenOptions = {}): MappedFile {
     const request = openRequest(source, flags, options);
-    options.signal?.throwIfAborted();
+    request.signal?.throwIfAborted();
     if (typeof request.source === 'number') return MappedFile.#adopt(request);
     const fd = fs.openSync(request.source, request.flags, request.mode);
     return MappedFile.#make(new Descriptor(fd, false), request);
@@ -376,6 +376,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * `ERR_MAPPED_FILE_BUDGET` when views exceed the pool or the address space.
    */
   view(start?: Position, end?: Position, options: { access?: 'shared' | 'private' } = {}): MappedView {
+    checkOptions(options);
     const { access = 'shared' } = options;
     if (access !== 'shared' && access !== 'private') {
       throw invalidArgValue('options.access', access, "must be one of: 'shared', 'private'");

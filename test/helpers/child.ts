@@ -14,6 +14,8 @@ export interface ChildOptions {
   node?: readonly string[];
   /** What to put before node on the command line, e.g. `prlimit`. */
   wrapper?: readonly string[];
+  /** The working directory. */
+  cwd?: string;
 }
 
 /** Runs a compiled program, by its URL, and resolves when it has ended. */
@@ -26,7 +28,10 @@ export function run(program: URL, args: readonly string[] = [], options: ChildOp
     ...args,
   ];
   return new Promise((resolve, reject) => {
-    const child = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command[0] as string, command.slice(1), {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.cwd !== undefined && { cwd: options.cwd }),
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
