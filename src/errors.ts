@@ -89,7 +89,7 @@ export function invalidArgType(name: string, expected: string, actual: unknown):
 
 /** A `TypeError` with Node's `ERR_INVALID_ARG_VALUE`; `reason` completes "The argument 'x' …". */
 export function invalidArgValue(name: string, actual: unknown, reason = 'is invalid'): TypeError {
-  let shown = inspect(actual);
+  let shown = inspected(actual);
   if (shown.length > 128) shown = `${shown.slice(0, 128)}...`;
   const kind = name.includes('.') ? 'property' : 'argument';
   return coded(TypeError, 'ERR_INVALID_ARG_VALUE', `The ${kind} '${name}' ${reason}. Received ${shown}`);
@@ -102,12 +102,26 @@ export function outOfRange(name: string, range: string, actual: unknown): RangeE
     shown = `${Math.abs(Number(actual)) > 2 ** 32 ? separated(String(actual)) : String(actual)}n`;
   else if (typeof actual === 'number' && Number.isInteger(actual) && Math.abs(actual) > 2 ** 32)
     shown = separated(String(actual));
-  else shown = inspect(actual);
+  else shown = inspected(actual);
   return coded(
     RangeError,
     'ERR_OUT_OF_RANGE',
     `The value of "${name}" is out of range. It must be ${range}. Received ${shown}`,
   );
+}
+
+/** Throws `ERR_INVALID_ARG_TYPE` for anything that is neither `undefined` nor an `AbortSignal`. */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined) return;
+  // Not by its class: a signal may come from another realm, or from a polyfill.
+  const { aborted, addEventListener, removeEventListener } = (signal ?? {}) as Partial<AbortSignal>;
+  if (
+    typeof aborted !== 'boolean' ||
+    typeof addEventListener !== 'function' ||
+    typeof removeEventListener !== 'function'
+  ) {
+    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
+  }
 }
 
 /** An `Error` with Node's `ERR_INVALID_STATE`. */
@@ -129,6 +143,15 @@ function named(name: string): string {
   return `"${name}" ${name.includes('.') ? 'property' : 'argument'}`;
 }
 
+/** What a value looks like. Some cannot be looked at: a DataView over a detached buffer, a proxy that throws. */
+function inspected(value: unknown, depth = 2): string {
+  try {
+    return inspect(value, { depth });
+  } catch {
+    return `[${typeof value}]`;
+  }
+}
+
 function separated(digits: string): string {
   return digits.replace(/\B(?=(\d{3})+$)/g, '_');
 }
@@ -138,11 +161,11 @@ function received(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   switch (typeof value) {
     case 'function':
-      return `function ${value.name}`;
+      return typeof value.name === 'string' ? `function ${value.name}` : inspected(value, -1);
     case 'object': {
       const { constructor } = value as { constructor?: unknown };
-      const name = typeof constructor === 'function' ? constructor.name : undefined;
-      return name !== undefined ? `an instance of ${name}` : inspect(value, { depth: -1 });
+      const name: unknown = typeof constructor === 'function' ? constructor.name : undefined;
+      return typeof name === 'string' ? `an instance of ${name}` : inspected(value, -1);
     }
     case 'string': {
       const shown = value.length > 28 ? `${value.slice(0, 25)}...` : value;
@@ -153,6 +176,6 @@ function received(value: unknown): string {
     case 'number':
       return `type number (${Object.is(value, -0) ? '-0' : value})`;
     default:
-      return `type ${typeof value} (${inspect(value)})`;
+      return `type ${typeof value} (${inspected(value)})`;
   }
 }

@@ -1,4 +1,5 @@
 /** The overloads of node:fs's `read` and `write`, brought into one form, with Node's own errors. */
+import { bytesAsIs, byteLengthOf, plainBytes } from './bytes.js';
 import { invalidArgType, invalidArgValue, outOfRange } from './errors.js';
 
 /** The descriptor's own cursor, as a position. */
@@ -36,14 +37,14 @@ export function readTransfer(buffer: unknown, offsetOrOptions: unknown, length: 
     ({ offset = 0, length, position = null } = offset as TransferOptions);
   }
   const from = offset === undefined || offset === null ? 0 : integer(offset, 'offset', 0);
-  const count = length === undefined || length === null ? buffer.byteLength - from : (length as number) | 0;
-  if (count === 0) return { bytes: bytesOf(buffer), offset: from, length: 0, position: cursor };
-  if (buffer.byteLength === 0) {
-    throw invalidArgValue('buffer', buffer, 'is empty and cannot be written');
-  }
+  const wanted = length === undefined || length === null ? undefined : readLength(length);
+  const size = byteLengthOf(buffer);
+  const count = wanted ?? size - from;
+  if (count === 0) return { bytes: bytesAsIs(buffer), offset: from, length: 0, position: cursor };
+  if (size === 0) throw invalidArgValue('buffer', buffer, 'is empty and cannot be written');
   if (count < 0) throw outOfRange('length', '>= 0', count);
-  if (from + count > buffer.byteLength) throw outOfRange('length', `<= ${buffer.byteLength - from}`, count);
-  return { bytes: bytesOf(buffer), offset: from, length: count, position: readPosition(position) };
+  if (from + count > size) throw outOfRange('length', `<= ${size - from}`, count);
+  return { bytes: bytesAsIs(buffer), offset: from, length: count, position: readPosition(position) };
 }
 
 /**
@@ -67,28 +68,28 @@ export function writeTransfer(
     ({ offset = 0, length, position = null } = offset as TransferOptions);
   }
   const from = offset === undefined || offset === null ? 0 : integer(offset, 'offset', 0);
-  const count = typeof length === 'number' ? length : data.byteLength - from;
-  if (from > data.byteLength) throw outOfRange('offset', `<= ${data.byteLength}`, from);
-  if (count > data.byteLength - from) throw outOfRange('length', `<= ${data.byteLength - from}`, count);
+  const size = byteLengthOf(data);
+  const count = typeof length === 'number' ? length : size - from;
+  if (from > size) throw outOfRange('offset', `<= ${size}`, from);
+  if (count > size - from) throw outOfRange('length', `<= ${size - from}`, count);
   if (count < 0) throw outOfRange('length', '>= 0', count);
   integer(count, 'length', 0);
-  return { bytes: bytesOf(data), offset: from, length: count, position: writePosition(position) };
+  return { bytes: bytesAsIs(data), offset: from, length: count, position: writePosition(position) };
 }
 
 /** Checks an array of buffers as `fs.readv` does. */
 export function bufferList(buffers: unknown): Uint8Array[] {
-  const list: unknown[] = Array.isArray(buffers) ? [...(buffers as unknown[])] : [undefined];
-  return list.map((buffer) => {
+  if (!Array.isArray(buffers)) throw invalidArgType('buffers', 'an ArrayBufferView[]', buffers);
+  const list: Uint8Array[] = [];
+  for (let i = 0; i < buffers.length; i++) {
+    const buffer: unknown = buffers[i];
     if (!ArrayBuffer.isView(buffer)) throw invalidArgType('buffers', 'an ArrayBufferView[]', buffers);
-    return bytesOf(buffer);
-  });
+    list.push(plainBytes(buffer));
+  }
+  return list;
 }
 
 const bufferKinds = 'an instance of Buffer, TypedArray, or DataView';
-
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return view instanceof Uint8Array ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
 
 function integer(value: unknown, name: string, least: number): number {
   if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
@@ -97,6 +98,11 @@ function integer(value: unknown, name: string, least: number): number {
     throw outOfRange(name, `>= ${least} && <= ${Number.MAX_SAFE_INTEGER}`, value);
   }
   return value;
+}
+
+// As node:fs, which cuts fractions off; but what no buffer can hold is out of range, and does not wrap.
+function readLength(length: unknown): number {
+  return typeof length === 'number' && Math.abs(length) >= 2 ** 31 ? length : (length as number) | 0;
 }
 
 function readPosition(position: unknown): number {

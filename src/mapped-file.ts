@@ -78,11 +78,11 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     options: OpenOptions = {},
   ): Promise<MappedFile> {
     const request = openRequest(source, flags, options);
-    options.signal?.throwIfAborted();
+    request.signal?.throwIfAborted();
     if (typeof request.source === 'number') return MappedFile.#adopt(request);
     const fd = await openDescriptor(request.source, request.flags, request.mode);
     try {
-      options.signal?.throwIfAborted();
+      request.signal?.throwIfAborted();
     } catch (reason) {
       fs.closeSync(fd);
       throw reason;
@@ -93,7 +93,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /** As {@link open}, blocking. */
   static openSync(source: PathLike | number, flags?: OpenFlags, options: OpenOptions = {}): MappedFile {
     const request = openRequest(source, flags, options);
-    options.signal?.throwIfAborted();
+    request.signal?.throwIfAborted();
     if (typeof request.source === 'number') return MappedFile.#adopt(request);
     const fd = fs.openSync(request.source, request.flags, request.mode);
     return MappedFile.#make(new Descriptor(fd, false), request);
@@ -349,6 +349,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   #whole(buffer: Buffer, done: number, position: number): Buffer {
     if (done === buffer.length) return buffer;
+    if (!this.closed) this.#cache.refreshSync();
     const message = `The file shrank: of ${buffer.length} bytes, ${done} are left`;
     throw new MappedFileError('ERR_MAPPED_FILE_TRUNCATED', message, {
       path: this.path,
@@ -378,6 +379,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * `ERR_MAPPED_FILE_BUDGET` when views exceed the pool or the address space.
    */
   view(start?: Position, end?: Position, options: { access?: 'shared' | 'private' } = {}): MappedView {
+    checkOptions(options);
     const { access = 'shared' } = options;
     if (access !== 'shared' && access !== 'private') {
       throw invalidArgValue('options.access', access, "must be one of: 'shared', 'private'");

@@ -3,6 +3,8 @@ import fs, { type PathLike } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { constants as osConstants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { isUint8Array } from 'node:util/types';
+import { plainBytes } from './bytes.js';
 import { invalidArgType, invalidArgValue, systemError } from './errors.js';
 import { toCount } from './ranges.js';
 import { type StreamClasses, webStreams } from './streams/classes.js';
@@ -64,6 +66,7 @@ export interface OpenRequest {
   pool: WindowPool;
   backing: 'mmap' | 'read';
   mustMap: boolean;
+  signal: AbortSignal | undefined;
   streams: StreamClasses | undefined;
 }
 
@@ -106,6 +109,7 @@ export function openRequest(source: unknown, flags: unknown, options: OpenOption
     pool,
     backing: backing === 'read' ? 'read' : 'mmap',
     mustMap: backing === 'mmap',
+    signal,
     streams,
   };
 }
@@ -114,7 +118,10 @@ function sourceOf(source: unknown): { source: PathLike | number; path: string | 
   if (typeof source === 'number') return { source: toCount(source, 'fd', 0, 2 ** 31 - 1), path: undefined };
   if (typeof source === 'string') return { source, path: source };
   if (source instanceof URL) return { source, path: fileURLToPath(source) };
-  if (source instanceof Uint8Array) return { source: source as Buffer, path: Buffer.from(source).toString() };
+  if (isUint8Array(source)) {
+    const bytes = Buffer.from(plainBytes(source));
+    return { source: bytes, path: bytes.toString() };
+  }
   if (typeof source === 'object' && source !== null && typeof (source as FileHandle).fd === 'number') {
     const { fd } = source as FileHandle;
     if (fd < 0) throw systemError(EBADF, 'open');

@@ -7,6 +7,7 @@
  */
 import { constants as osConstants } from 'node:os';
 import type { ByteSink, LendingSource, Loan } from './byte-source.js';
+import { plainBytes } from './bytes.js';
 import { invalidState, outOfRange } from './errors.js';
 import { FileErrors } from './file-errors.js';
 import { native } from './native.js';
@@ -16,7 +17,7 @@ import type { Window } from './window.js';
 import type { WindowPool } from './window-pool.js';
 import { nowhere, WindowTable } from './window-table.js';
 
-const { EFAULT, EIO, ENOSPC, EOPNOTSUPP, ESTALE } = osConstants.errno;
+const { EDQUOT, EFAULT, EIO, ENOSPC, EOPNOTSUPP, ESTALE } = osConstants.errno;
 const { faults } = native;
 
 /** Reads of at least this many bytes go through the kernel: the copy costs the same, and a slide is saved. */
@@ -371,6 +372,7 @@ export class WindowCache implements LendingSource, ByteSink {
     if (window === undefined) return this.#borrowCopy(position, length, use);
     const offset = position - window.start;
     const bytes = window.bytes.subarray(offset, Math.min(offset + length, window.length));
+    const held = bytes.length; // 0 once the window is dropped
     window.pins++;
     let result: T;
     try {
@@ -378,11 +380,8 @@ export class WindowCache implements LendingSource, ByteSink {
     } finally {
       window.pins--;
     }
-    if (this.#findLostPages()) throw this.#truncated(position, bytes.length);
-    // However short: it may be the last piece of a long search.
-    if (position + bytes.length > this.refreshSync()) {
-      throw this.#truncated(position, bytes.length);
-    }
+    if (this.#findLostPages()) throw this.#lost(position, held);
+    if (position + held > this.refreshSync()) throw this.#truncated(position, held);
     return result;
   }
 
@@ -422,8 +421,11 @@ export class WindowCache implements LendingSource, ByteSink {
   /** As `writeSync`, on the thread pool. The bytes are copied before the call returns. */
   write(source: Uint8Array, offset: number, length: number, position: number): Promise<number> {
     this.#requireOpen();
+    // A write longer than a job goes on from a private copy. Not `slice`, which for a Buffer is no copy.
+    const rest =
+      length > jobLimit ? new Uint8Array(plainBytes(source).subarray(offset + jobLimit, offset + length)) : undefined;
     const first = this.#writeJob(source, offset, Math.min(length, jobLimit), position);
-    const all = length <= jobLimit ? first : this.#writeOn(first, source, offset, length, position);
+    const all = rest === undefined ? first : this.#writeOn(first, rest, position);
     const write = this.track(all);
     this.#pendingWrites.add(write);
     const forget = (): void => void this.#pendingWrites.delete(write);
@@ -437,28 +439,17 @@ export class WindowCache implements LendingSource, ByteSink {
     return this.#haveWritten(done, position);
   }
 
-  // A write longer than a job goes on from a private copy: the caller may reuse the array as soon as `write` returns.
-  #writeOn(
-    first: Promise<number>,
-    source: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<number> {
-    // Not `slice`, which for a Buffer is no copy.
-    const rest = new Uint8Array(source.subarray(offset + jobLimit, offset + length));
-    const go = async (): Promise<number> => {
-      let done = await first;
-      while (done >= jobLimit && done < length) {
-        const piece = Math.min(jobLimit, length - done);
-        const at = position < 0 ? -1 : position + done;
-        const moved = await this.#writeJob(rest, done - jobLimit, piece, at).catch(() => 0);
-        done += moved;
-        if (moved < piece) break;
-      }
-      return done;
-    };
-    return go();
+  async #writeOn(first: Promise<number>, rest: Uint8Array, position: number): Promise<number> {
+    let done = await first;
+    const length = jobLimit + rest.length;
+    while (done >= jobLimit && done < length) {
+      const piece = Math.min(jobLimit, length - done);
+      const at = position < 0 ? -1 : position + done;
+      const moved = await this.#writeJob(rest, done - jobLimit, piece, at).catch(() => 0);
+      done += moved;
+      if (moved < piece) break;
+    }
+    return done;
   }
 
   #haveWritten(done: number, position: number): number {
@@ -643,12 +634,26 @@ export class WindowCache implements LendingSource, ByteSink {
   /** Why the page at `position`, inside the file now, was lost; 0 when the file has been shorter meanwhile. */
   #whyLost(position: number, shared: boolean): number {
     if (native.read(this.fd, this.#scratchBytes, 0, 1, position) < 0) return EIO;
-    return shared && native.isHole(this.fd, position) ? ENOSPC : 0;
+    if (!shared) return 0;
+    // What was written there needed a block.
+    const status = native.allocate(this.fd, position, 1);
+    return status === -ENOSPC || status === -EDQUOT ? -status : 0;
   }
 
   #truncated(position: number, length: number): Error {
     if (!this.#closed) this.refreshSync();
     return this.#errors.truncated(`The file shrank to ${this.#size} bytes; asked for ${length}`, position, length);
+  }
+
+  /** What to tell of pages that were lost under a range: the kernel knows whether the device gives them. */
+  #lost(position: number, length: number): Error {
+    const end = Math.min(position + length, this.refreshSync());
+    const probe = new Uint8Array(Math.min(length, hotLimit));
+    for (let at = position; at < end; at += probe.length) {
+      const done = native.read(this.fd, probe, 0, Math.min(probe.length, end - at), at);
+      if (done < 0) return this.#errors.mapping(-done, 'read', at, length);
+    }
+    return this.#truncated(position, length);
   }
 
   /** Keeps the descriptor open until the promise has settled. */

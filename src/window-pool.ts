@@ -1,5 +1,5 @@
 import { constants as osConstants } from 'node:os';
-import { MappedFileError } from './errors.js';
+import { invalidArgType, MappedFileError } from './errors.js';
 import { native } from './native.js';
 import { toCount } from './ranges.js';
 import { Window, type WindowOwner } from './window.js';
@@ -71,6 +71,7 @@ export class WindowPool {
 
   /** Throws `ERR_INVALID_ARG_TYPE` or `ERR_OUT_OF_RANGE` for options that are not positive integers. */
   constructor(options: WindowPoolOptions = {}) {
+    if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', options);
     const { limit = defaults.limit, maxWindows = defaults.maxWindows } = options;
     this.limit = Math.max(2 * native.granularity, toCount(limit, 'options.limit', 1));
     this.maxWindows = toCount(maxWindows, 'options.maxWindows', 1);

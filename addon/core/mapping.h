@@ -42,6 +42,10 @@ class Mapping {
   void Release();
 
   uint8_t* data() const { return data_; }
+  bool Holds(const void* address) const {
+    const auto offset = reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(data_);
+    return data_ != nullptr && offset < capacity_;
+  }
   size_t capacity() const { return capacity_; }
   // Bytes, rounded up to the granularity, that are bound to the file.
   size_t mapped() const { return mapped_; }

@@ -72,9 +72,6 @@ int64_t Write(int fd, const void* buffer, size_t length, int64_t position);
 // -EOPNOTSUPP where the system or the file system cannot tell.
 int64_t ReadResident(int fd, void* buffer, size_t length, int64_t position);
 
-// Whether the file has no block at a position inside it. False where the system cannot tell.
-bool IsHole(int fd, uint64_t position);
-
 // Writes the file's data, and what is needed to find it again (its size), to the device.
 int SyncFile(int fd);
 // Reserves disk blocks for the range without changing the file's size.

@@ -210,18 +210,6 @@ int64_t ReadResident(int fd, void* buffer, size_t length, int64_t position) {
 #endif
 }
 
-bool IsHole(int fd, uint64_t position) {
-#if defined(SEEK_HOLE)
-  // There is no other way to ask than to move the cursor (lseek(2)).
-  const off_t cursor = lseek(fd, 0, SEEK_CUR);
-  const off_t hole = lseek(fd, static_cast<off_t>(position), SEEK_HOLE);
-  lseek(fd, cursor, SEEK_SET);
-  return hole == static_cast<off_t>(position);
-#else
-  return false;
-#endif
-}
-
 int SyncFile(int fd) {
   if (int error = Injected(Call::kSyncFile)) return error;
 #if defined(__APPLE__)

@@ -50,8 +50,13 @@ std::shared_ptr<Lease> Environment::Find(uint32_t id) const {
 bool Environment::Release(uint32_t id, Napi::Value buffer) {
   const std::shared_ptr<Lease> lease = Find(id);
   if (lease == nullptr) return true;
+  void* data = nullptr;
+  size_t length = 0;
   bool detached = false;
+  if (napi_get_arraybuffer_info(env_, buffer, &data, &length) != napi_ok) return false;
   napi_is_detached_arraybuffer(env_, buffer, &detached);
+  // Another's buffer: unmapping would leave the one that shows this mapping pointing at nothing.
+  if (!detached && !lease->mapping.Holds(data)) return false;
   if (detached || napi_detach_arraybuffer(env_, buffer) != napi_ok) {
     // Someone else holds the memory: never unmap it under them.
     Forget(id);

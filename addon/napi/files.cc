@@ -18,12 +18,6 @@ Napi::Value FileSize(const Napi::CallbackInfo& info) {
   return Result(info.Env(), static_cast<int64_t>(status.size));
 }
 
-// isHole(fd, position)
-Napi::Value IsHole(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(),
-                            os::IsHole(DescriptorAt(info, 0), static_cast<uint64_t>(IntegerAt(info, 1))));
-}
-
 // fileKind(fd): 0 regular, 1 directory, 2 block device, 3 anything else
 Napi::Value FileKind(const Napi::CallbackInfo& info) {
   os::FileStatus status;
@@ -60,6 +54,12 @@ Napi::Value Truncate(const Napi::CallbackInfo& info) {
   return Failure(info.Env(), os::Truncate(DescriptorAt(info, 0), static_cast<uint64_t>(IntegerAt(info, 1))));
 }
 
+// allocate(fd, position, length): 0
+Napi::Value Allocate(const Napi::CallbackInfo& info) {
+  return Failure(info.Env(), os::Allocate(DescriptorAt(info, 0), static_cast<uint64_t>(IntegerAt(info, 1)),
+                                          static_cast<uint64_t>(IntegerAt(info, 2))));
+}
+
 // read(fd, array, offset, length, position): bytes read; position -1 is the descriptor's own cursor
 template <int64_t (*kRead)(int, void*, size_t, int64_t)>
 Napi::Value ReadWith(const Napi::CallbackInfo& info) {
@@ -85,7 +85,7 @@ Napi::Value Write(const Napi::CallbackInfo& info) {
 
 void ExportFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("fileSize", Napi::Function::New<FileSize>(env, "fileSize"));
-  exports.Set("isHole", Napi::Function::New<IsHole>(env, "isHole"));
+  exports.Set("allocate", Napi::Function::New<Allocate>(env, "allocate"));
   exports.Set("fileKind", Napi::Function::New<FileKind>(env, "fileKind"));
   exports.Set("duplicate", Napi::Function::New<Duplicate>(env, "duplicate"));
   exports.Set("closeDuplicate", Napi::Function::New<CloseDuplicate>(env, "closeDuplicate"));

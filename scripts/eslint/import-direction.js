@@ -7,6 +7,7 @@ const src = fileURLToPath(new URL('../../src/', import.meta.url));
 const layers = [
   'byte-source',
   'errors',
+  'bytes',
   'ranges',
   'native',
   'io-arguments',
@@ -38,8 +39,8 @@ const layers = [
  */
 const narrow = {
   'byte-source': [],
-  streams: ['byte-source', 'errors', 'ranges', 'turn'],
-  text: ['byte-source', 'errors', 'ranges', 'native', 'turn'],
+  streams: ['byte-source', 'errors', 'bytes', 'ranges', 'turn'],
+  text: ['byte-source', 'errors', 'bytes', 'ranges', 'native', 'turn'],
 };
 
 /** The layer a file belongs to: the first step of its path in src/. */

@@ -1,7 +1,7 @@
 /** Borrowed chunks: a file in pieces of memory, without a copy. */
 import type { ReadableStream, ReadableStreamDefaultController, UnderlyingSource } from 'node:stream/web';
 import type { LendingSource, Loan } from '../byte-source.js';
-import { outOfRange } from '../errors.js';
+import { checkSignal, outOfRange } from '../errors.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
 import { nextTurn, turnIsSpent } from '../turn.js';
 import { type StreamClasses, webStreams } from './classes.js';
@@ -102,7 +102,9 @@ class ChunkWalk {
     this.#source = source;
     this.#end = end;
     this.#chunkSize = toCount(options.chunkSize ?? CHUNK_SIZE, 'options.chunkSize', 1);
-    this.#signal = options.signal;
+    const { signal } = options;
+    checkSignal(signal);
+    this.#signal = signal;
     this.#position = start;
   }
 

@@ -1,12 +1,12 @@
 /** Node's streams over a file, with the option names, properties and events of node:fs. */
 import { addAbortSignal, finished, Readable, Writable } from 'node:stream';
 import type { ByteSink, ByteSource } from '../byte-source.js';
-import { outOfRange } from '../errors.js';
+import { checkSignal, outOfRange } from '../errors.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
 import { ReadCursor } from './cursor.js';
 import { GatheringWriter } from './gather.js';
 import { Hold } from './hold.js';
-import { checkBoolean, checkOptions, checkSignal } from './options.js';
+import { checkBoolean, checkOptions } from './options.js';
 import { nextTurn, turnIsSpent } from '../turn.js';
 import { defaultStart } from './writable.js';
 

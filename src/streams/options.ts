@@ -1,13 +1,6 @@
 /** Checks of the options that the streams take. */
 import { invalidArgType } from '../errors.js';
 
-/** Throws `ERR_INVALID_ARG_TYPE` for anything that is neither `undefined` nor an `AbortSignal`. */
-export function checkSignal(signal: unknown): void {
-  if (signal === undefined) return;
-  if (typeof signal !== 'object' || signal === null || !('aborted' in signal))
-    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
-}
-
 /** Throws `ERR_INVALID_ARG_TYPE` for anything that is neither `undefined` nor a boolean. */
 export function checkBoolean(value: unknown, name: string): void {
   if (value !== undefined && typeof value !== 'boolean') throw invalidArgType(name, 'of type boolean', value);

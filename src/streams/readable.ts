@@ -1,12 +1,12 @@
 /** Web Streams: reading a file as a byte stream (https://streams.spec.whatwg.org/#readable-byte-stream-controller). */
 import type { ReadableByteStreamController, ReadableStream, UnderlyingByteSource } from 'node:stream/web';
 import type { ByteSource } from '../byte-source.js';
-import { outOfRange } from '../errors.js';
+import { checkSignal, outOfRange } from '../errors.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
 import { webStreams, type StreamClasses } from './classes.js';
 import { ReadCursor } from './cursor.js';
 import { Hold } from './hold.js';
-import { checkOptions, checkSignal } from './options.js';
+import { checkOptions } from './options.js';
 import { nextTurn, turnIsSpent } from '../turn.js';
 
 /** Options of `readable()`. */

@@ -2,12 +2,13 @@
 import type { UnderlyingSink, WritableStream, WritableStreamDefaultController } from 'node:stream/web';
 import { isAnyArrayBuffer } from 'node:util/types';
 import type { ByteSink } from '../byte-source.js';
-import { invalidArgType } from '../errors.js';
+import { byteLengthOf, plainBytes } from '../bytes.js';
+import { checkSignal, invalidArgType } from '../errors.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
 import { webStreams, type StreamClasses } from './classes.js';
 import { GatheringWriter } from './gather.js';
 import { Hold } from './hold.js';
-import { checkBoolean, checkOptions, checkSignal } from './options.js';
+import { checkBoolean, checkOptions } from './options.js';
 import { nextTurn, turnIsSpent } from '../turn.js';
 import { Utf8Pieces } from './utf8.js';
 
@@ -106,7 +107,8 @@ class FileSink implements UnderlyingSink<WritableChunk> {
   enqueued(chunk: unknown): number {
     this.#queued++;
     if (typeof chunk === 'string') return Buffer.byteLength(chunk);
-    if (ArrayBuffer.isView(chunk) || isAnyArrayBuffer(chunk)) return chunk.byteLength;
+    if (ArrayBuffer.isView(chunk)) return byteLengthOf(chunk);
+    if (isAnyArrayBuffer(chunk)) return chunk.byteLength;
     return 0; // write() refuses it, in its turn
   }
 
@@ -183,7 +185,7 @@ class FileSink implements UnderlyingSink<WritableChunk> {
 }
 
 function bytesOf(chunk: unknown): Uint8Array {
-  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  if (ArrayBuffer.isView(chunk)) return plainBytes(chunk);
   if (isAnyArrayBuffer(chunk)) return new Uint8Array(chunk);
   throw invalidArgType('chunk', 'of type string or an instance of ArrayBuffer, TypedArray or DataView', chunk);
 }

@@ -118,7 +118,7 @@ export class LineCursor<T extends string | Buffer> {
 
   #begin(): LineScanner {
     const { end, format, reverse, signal, start } = this.#options;
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw signal.reason;
     this.#release = this.#source.retain((reason) => this.close({ reason }));
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     const { path } = this.#source;

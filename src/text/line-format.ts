@@ -1,6 +1,8 @@
 /** What a line is in bytes, and how its bytes become a value: encoding, delimiter and length limit. */
 import { isAscii } from 'node:buffer';
 import { toUSVString } from 'node:util';
+import { isUint8Array } from 'node:util/types';
+import { plainBytes } from '../bytes.js';
 import { invalidArgType, invalidArgValue } from '../errors.js';
 import { toCount } from '../ranges.js';
 
@@ -207,14 +209,16 @@ export class LineFormat {
       toCount(delimiter, name, 0, this.unit === 2 ? 0xffff : 0xff);
       return Buffer.from(this.unit === 2 ? [delimiter & 0xff, delimiter >> 8] : [delimiter]);
     }
-    if (typeof delimiter !== 'string' && !(delimiter instanceof Uint8Array))
+    if (isUint8Array(delimiter)) {
+      const bytes = Buffer.from(plainBytes(delimiter));
+      if (bytes.length === 0) throw invalidArgValue(name, delimiter, 'must not be empty');
+      if (bytes.length % this.unit !== 0)
+        throw invalidArgValue(name, delimiter, 'must be whole code units of two bytes');
+      return bytes;
+    }
+    if (typeof delimiter !== 'string')
       throw invalidArgType(name, 'of type number or string or an instance of Uint8Array', delimiter);
     if (delimiter.length === 0) throw invalidArgValue(name, delimiter, 'must not be empty');
-    if (typeof delimiter !== 'string') {
-      if (delimiter.length % this.unit !== 0)
-        throw invalidArgValue(name, delimiter, 'must be whole code units of two bytes');
-      return Buffer.from(delimiter);
-    }
     const encoding = this.#encoding === 'buffer' ? 'utf8' : this.#encoding;
     const bytes = Buffer.from(delimiter, encoding);
     if (bytes.toString(encoding) !== delimiter)

@@ -1,6 +1,6 @@
 /** What `lines()` takes, and its validation. */
 import { constants } from 'node:buffer';
-import { invalidArgType, invalidArgValue } from '../errors.js';
+import { checkSignal, invalidArgType, invalidArgValue } from '../errors.js';
 import { type Position, toCount, toRange } from '../ranges.js';
 import { LineFormat, type LineEncoding } from './line-format.js';
 
@@ -66,8 +66,7 @@ export function resolveOptions(options: LinesOptions<string | Buffer>): Resolved
   const { delimiter, encoding = 'utf8', maxLineLength = constants.MAX_STRING_LENGTH, overflow = 'error' } = options;
   const { copy = false, reverse = false, signal } = options;
   const { start, end } = toRange(options.start, options.end, Infinity);
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function')
-    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
+  checkSignal(signal);
   for (const [name, value] of Object.entries({ copy, reverse }))
     if (typeof value !== 'boolean') throw invalidArgType(`options.${name}`, 'of type boolean', value);
   toCount(maxLineLength, 'options.maxLineLength', 1, constants.MAX_STRING_LENGTH);

@@ -1,5 +1,7 @@
 /** Searching a file for bytes, across windows. */
+import { isUint8Array } from 'node:util/types';
 import type { ByteSource } from '../byte-source.js';
+import { plainBytes } from '../bytes.js';
 import { invalidArgType } from '../errors.js';
 import { native } from '../native.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
@@ -80,6 +82,6 @@ function searchPiece(
 function bytesOf(needle: unknown): Uint8Array {
   if (typeof needle === 'string') return Buffer.from(needle);
   if (typeof needle === 'number') return Uint8Array.of(toCount(needle, 'needle', 0, 255));
-  if (needle instanceof Uint8Array) return needle;
+  if (isUint8Array(needle)) return plainBytes(needle);
   throw invalidArgType('needle', 'of type string or number or an instance of Uint8Array', needle);
 }

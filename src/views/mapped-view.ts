@@ -29,12 +29,15 @@ export class MappedView implements Disposable {
 
   readonly #cache: WindowCache;
   readonly #lease: ViewLease;
+  // The public field can be written to.
+  readonly #buffer: ArrayBuffer;
 
   /** @internal */
   constructor(cache: WindowCache, lease: ViewLease, buffer: ArrayBuffer) {
     this.#cache = cache;
     this.#lease = lease;
     this.buffer = buffer;
+    this.#buffer = buffer;
     this.byteOffset = lease.byteOffset;
     this.position = lease.position;
     this.bytes = new Uint8Array(buffer, lease.byteOffset, lease.length);
@@ -60,7 +63,9 @@ export class MappedView implements Disposable {
     if (this.length % size !== 0) {
       throw outOfRange('view.length', `a multiple of ${size} for ${constructor.name}`, this.length);
     }
-    return new constructor(this.buffer, this.length === 0 ? 0 : this.byteOffset, this.length / size);
+    // A detached buffer takes no new array.
+    if (this.length === 0) return new constructor(new ArrayBuffer(0), 0, 0);
+    return new constructor(this.buffer, this.byteOffset, this.length / size);
   }
 
   /** Throws if a page of the view was lost since it was made. */
@@ -81,7 +86,7 @@ export class MappedView implements Disposable {
   /** Detaches the arrays and unmaps the view now. Throws, afterwards, if a page was lost. Idempotent. */
   dispose(): void {
     if (this.#lease.released) return;
-    this.#cache.releaseView(this.#lease, this.buffer);
+    this.#cache.releaseView(this.#lease, this.#buffer);
     if (!this.#lease.reported) this.check();
   }
 

@@ -29,16 +29,24 @@ describe('files that shrink while they are used', () => {
   });
 
   for (const access of ['shared', 'private'] as const) {
-    it(`a ${access} view that lost a page says that the file shrank, though it has grown again`, () => {
-      using folder = new Scratch();
-      const path = folder.join('data');
-      fs.writeFileSync(path, Buffer.alloc(20_000, 1));
-      using file = MappedFile.openSync(path, 'r+');
-      using view = file.view(0, 20_000, { access });
-      fs.truncateSync(path, 100);
-      assert.equal(view.bytes[10_000], 0);
-      fs.writeFileSync(path, Buffer.alloc(20_000, 1));
-      assert.throws(() => view.check(), { code: 'ERR_MAPPED_FILE_TRUNCATED', path, position: 10_000, length: 20_000 });
-    });
+    for (const hole of [false, true]) {
+      it(`a ${access} view that lost a page says that the file shrank, though it has grown again${hole ? ', by a hole' : ''}`, () => {
+        using folder = new Scratch();
+        const path = folder.join('data');
+        fs.writeFileSync(path, Buffer.alloc(20_000, 1));
+        using file = MappedFile.openSync(path, 'r+');
+        using view = file.view(0, 20_000, { access });
+        fs.truncateSync(path, 100);
+        assert.equal(view.bytes[10_000], 0);
+        if (hole) fs.truncateSync(path, 20_000);
+        else fs.writeFileSync(path, Buffer.alloc(20_000, 1));
+        assert.throws(() => view.check(), {
+          code: 'ERR_MAPPED_FILE_TRUNCATED',
+          path,
+          position: 10_000,
+          length: 20_000,
+        });
+      });
+    }
   }
 });

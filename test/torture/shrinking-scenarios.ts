@@ -131,7 +131,7 @@ async function chunks(file: MappedFile, judge: Judge, random: Random): Promise<v
       const since = judge.step();
       const step = await iterator.next();
       if (step.done === true) break;
-      const copy = Buffer.from(step.value as Uint8Array);
+      const copy = Buffer.from(step.value);
       // Taking it back tells whether it was the file's.
       const after = await iterator.next();
       judge.check(copy, position, 'exact', since);
