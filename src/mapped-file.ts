@@ -8,6 +8,7 @@ import { Descriptor } from './descriptor.js';
 import { invalidArgType, invalidArgValue, MappedFileError, outOfRange, systemError } from './errors.js';
 import {
   bufferList,
+  cursor,
   type ReadOptions,
   readTransfer,
   type TransferOptions,
@@ -245,7 +246,9 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     const list = bufferList(buffers);
     this.#cache.enter();
     if (list.length === 0) throw systemError(EINVAL, 'read', this.path);
-    return vectorSync(list, writePosition(position), (bytes, at) => this.#cache.readSync(bytes, 0, bytes.length, at));
+    const from = writePosition(position);
+    const bytesRead = vectorSync(list, from, (bytes, at) => this.#cache.readSync(bytes, 0, bytes.length, at));
+    return from === cursor ? bytesRead : this.#cache.stillInside(from, bytesRead);
   }
 
   /**
@@ -336,12 +339,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   sliceSync(start?: Position, end?: Position): Buffer {
     const range = this.#range(start, end);
     const buffer = Buffer.allocUnsafeSlow(range.end - range.start);
+    let done = 0;
     // One call moves less than 2 GiB (read(2)).
-    for (let done = 0, moved: number; done < buffer.length; done += moved) {
+    for (let moved = -1; done < buffer.length && moved !== 0; done += moved) {
       moved = this.#cache.readSync(buffer, done, buffer.length - done, range.start + done);
-      if (moved === 0) return this.#whole(buffer, done, range.start);
     }
-    return buffer;
+    return this.#whole(buffer, this.#cache.stillInside(range.start, done), range.start);
   }
 
   #whole(buffer: Buffer, done: number, position: number): Buffer {

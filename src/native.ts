@@ -46,6 +46,8 @@ export interface Native {
   mappingCount(): number;
 
   fileSize(fd: number): number;
+  /** Whether the file has no block at `position`, inside it. */
+  isHole(fd: number, position: number): boolean;
   /** 0 regular, 1 directory, 2 block device, 3 anything else. */
   fileKind(fd: number): number;
   duplicate(fd: number): number;
@@ -54,6 +56,8 @@ export interface Native {
   openMode(fd: number): number;
   truncate(fd: number, size: number): number;
   read(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
+  /** As `read`, but without the bytes that were past the end of the file when the copy had finished. */
+  readExactly(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
   readResident(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
   write(fd: number, source: Uint8Array, offset: number, length: number, position: number): number;
   flush(fd: number, ids: number[]): number;

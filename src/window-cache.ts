@@ -249,7 +249,7 @@ export class WindowCache implements LendingSource, ByteSink {
       copy(window.bytes, at - window.start, this.#scratchBytes, 0, length);
       if (!this.#findLostPages()) return this.scratch;
     }
-    const done = native.read(this.fd, this.#scratchBytes, 0, length, at);
+    const done = this.#readNow(this.#scratchBytes, 0, length, at);
     if (done < 0) throw this.#errors.mapping(-done, 'read', at, length);
     if (done < length) throw this.#truncated(at, length);
     this.#bytesRead += length;
@@ -299,9 +299,20 @@ export class WindowCache implements LendingSource, ByteSink {
         if (sound && (length < exactFrom || position + length <= this.refreshSync())) return length;
       }
     }
-    const done = native.read(this.fd, target, offset, length, position);
+    const done = this.#readNow(target, offset, length, position);
     if (done < 0) throw this.#errors.system(-done, 'read', position, length);
     return this.#haveRead(done, position);
+  }
+
+  #readNow(target: Uint8Array, offset: number, length: number, position: number): number {
+    return length >= exactFrom || this.strict
+      ? native.readExactly(this.fd, target, offset, length, position)
+      : native.read(this.fd, target, offset, length, position);
+  }
+
+  /** Of `length` bytes that were read in several calls, from `position`, those that are inside the file now. */
+  stillInside(position: number, length: number): number {
+    return length < exactFrom ? length : Math.max(0, Math.min(length, this.refreshSync() - position));
   }
 
   readInto(target: Uint8Array, position: number): number | Promise<number> {
@@ -370,13 +381,14 @@ export class WindowCache implements LendingSource, ByteSink {
       window.pins--;
     }
     if (this.#findLostPages()) throw this.#lost(position, held);
+    // However short: it may be the last piece of a long search.
     if (position + held > this.refreshSync()) throw this.#truncated(position, held);
     return result;
   }
 
   #borrowCopy<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T {
     const bytes = new Uint8Array(Math.min(length, hotLimit));
-    const done = native.read(this.fd, bytes, 0, bytes.length, position);
+    const done = native.readExactly(this.fd, bytes, 0, bytes.length, position);
     if (done < 0) throw this.#errors.system(-done, 'read', position, length);
     return use(bytes.subarray(0, this.#haveRead(done, position)));
   }
@@ -544,8 +556,15 @@ export class WindowCache implements LendingSource, ByteSink {
     return { loan: { bytes: new Uint8Array(buffer, lease.byteOffset, length), release }, lease };
   }
 
-  /** Throws when a page of the view was lost. */
+  /** Throws when a page of the view was lost, or when the file ends before the view does. */
   checkView(lease: ViewLease): void {
+    this.#reportLost(lease);
+    if (lease.released || this.#closed) return;
+    const { position, length } = lease;
+    if (position + length > this.refreshSync()) throw this.#truncated(position, length);
+  }
+
+  #reportLost(lease: ViewLease): void {
     this.#findLostPages();
     if (lease.lostAt !== undefined) throw this.#lostView(lease);
   }
@@ -607,14 +626,16 @@ export class WindowCache implements LendingSource, ByteSink {
   #lostView(lease: ViewLease): Error {
     lease.reported = true;
     const { lostAt = lease.position, length } = lease;
-    if (this.#closed || native.fileSize(this.fd) <= lostAt) {
-      return this.#errors.truncated(
-        'The file shrank under a view, which from there on was not the file’s',
-        lostAt,
-        length,
-      );
-    }
-    return this.#errors.mapping(lease.shared ? ENOSPC : EIO, 'mmap', lostAt, length);
+    const errno = this.#closed || native.fileSize(this.fd) <= lostAt ? 0 : this.#whyLost(lostAt, lease.shared);
+    if (errno !== 0) return this.#errors.mapping(errno, 'mmap', lostAt, length);
+    const message = 'The file shrank under a view, which from there on was not the file’s';
+    return this.#errors.truncated(message, lostAt, length);
+  }
+
+  /** Why the page at `position`, inside the file now, was lost; 0 when the file has been shorter meanwhile. */
+  #whyLost(position: number, shared: boolean): number {
+    if (native.read(this.fd, this.#scratchBytes, 0, 1, position) < 0) return EIO;
+    return shared && native.isHole(this.fd, position) ? ENOSPC : 0;
   }
 
   #truncated(position: number, length: number): Error {

@@ -64,10 +64,16 @@ int Mode(int fd, OpenMode* mode);
 
 // Bytes moved, or a negative errno. A negative position means the descriptor's own cursor.
 int64_t Read(int fd, void* buffer, size_t length, int64_t position);
+// Like Read, but looks at the file's size afterwards and gives only what was still inside: where another process
+// cuts the file meanwhile, the kernel zeroes the rest of the last page, and may hand that out.
+int64_t ReadExactly(int fd, void* buffer, size_t length, int64_t position);
 int64_t Write(int fd, const void* buffer, size_t length, int64_t position);
-// Like Read at a position, but never waits for the device: -EAGAIN when nothing of it is in memory,
+// Like ReadExactly at a position, but never waits for the device: -EAGAIN when nothing of it is in memory,
 // -EOPNOTSUPP where the system or the file system cannot tell.
 int64_t ReadResident(int fd, void* buffer, size_t length, int64_t position);
+
+// Whether the file has no block at a position inside it. False where the system cannot tell.
+bool IsHole(int fd, uint64_t position);
 
 // Writes the file's data, and what is needed to find it again (its size), to the device.
 int SyncFile(int fd);

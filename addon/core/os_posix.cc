@@ -43,6 +43,18 @@ int Injected(Call call) {
 
 int Protection(Access access) { return access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ; }
 
+// Of `moved` bytes that were read from `position`, those that are still inside the file; -1 is the descriptor's
+// own cursor, which is then put back to where they end.
+int64_t StillInside(int fd, int64_t moved, int64_t position) {
+  struct stat found;
+  if (moved <= 0 || fstat(fd, &found) != 0) return moved;
+  const int64_t end = position < 0 ? lseek(fd, 0, SEEK_CUR) : position + moved;
+  if (end <= found.st_size) return moved;
+  const int64_t inside = std::max<int64_t>(0, moved - (end - found.st_size));
+  if (position < 0) lseek(fd, inside - moved, SEEK_CUR);
+  return inside;
+}
+
 // Most that one read or write moves: Linux cuts at 0x7ffff000 bytes anyway (read(2)).
 constexpr size_t kMostPerCall = 0x7ffff000;
 
@@ -174,6 +186,10 @@ int64_t Read(int fd, void* buffer, size_t length, int64_t position) {
   return moved < 0 ? -static_cast<int64_t>(errno) : moved;
 }
 
+int64_t ReadExactly(int fd, void* buffer, size_t length, int64_t position) {
+  return StillInside(fd, Read(fd, buffer, length, position), position);
+}
+
 int64_t Write(int fd, const void* buffer, size_t length, int64_t position) {
   if (int error = Injected(Call::kWrite)) return -error;
   const size_t most = std::min(length, kMostPerCall);
@@ -187,10 +203,22 @@ int64_t ReadResident(int fd, void* buffer, size_t length, int64_t position) {
 #if defined(__linux__) && defined(RWF_NOWAIT)
   struct iovec piece = {buffer, std::min(length, kMostPerCall)};
   const ssize_t moved = Retry([&] { return preadv2(fd, &piece, 1, position, RWF_NOWAIT); });
-  if (moved >= 0) return moved;
+  if (moved >= 0) return StillInside(fd, moved, position);
   return errno == ENOSYS ? -EOPNOTSUPP : -static_cast<int64_t>(errno);
 #else
   return -EOPNOTSUPP;
+#endif
+}
+
+bool IsHole(int fd, uint64_t position) {
+#if defined(SEEK_HOLE)
+  // There is no other way to ask than to move the cursor (lseek(2)).
+  const off_t cursor = lseek(fd, 0, SEEK_CUR);
+  const off_t hole = lseek(fd, static_cast<off_t>(position), SEEK_HOLE);
+  lseek(fd, cursor, SEEK_SET);
+  return hole == static_cast<off_t>(position);
+#else
+  return false;
 #endif
 }
 

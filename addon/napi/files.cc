@@ -18,6 +18,12 @@ Napi::Value FileSize(const Napi::CallbackInfo& info) {
   return Result(info.Env(), static_cast<int64_t>(status.size));
 }
 
+// isHole(fd, position)
+Napi::Value IsHole(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(),
+                            os::IsHole(DescriptorAt(info, 0), static_cast<uint64_t>(IntegerAt(info, 1))));
+}
+
 // fileKind(fd): 0 regular, 1 directory, 2 block device, 3 anything else
 Napi::Value FileKind(const Napi::CallbackInfo& info) {
   os::FileStatus status;
@@ -79,12 +85,14 @@ Napi::Value Write(const Napi::CallbackInfo& info) {
 
 void ExportFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("fileSize", Napi::Function::New<FileSize>(env, "fileSize"));
+  exports.Set("isHole", Napi::Function::New<IsHole>(env, "isHole"));
   exports.Set("fileKind", Napi::Function::New<FileKind>(env, "fileKind"));
   exports.Set("duplicate", Napi::Function::New<Duplicate>(env, "duplicate"));
   exports.Set("closeDuplicate", Napi::Function::New<CloseDuplicate>(env, "closeDuplicate"));
   exports.Set("openMode", Napi::Function::New<OpenMode>(env, "openMode"));
   exports.Set("truncate", Napi::Function::New<Truncate>(env, "truncate"));
   exports.Set("read", Napi::Function::New<ReadWith<os::Read>>(env, "read"));
+  exports.Set("readExactly", Napi::Function::New<ReadWith<os::ReadExactly>>(env, "readExactly"));
   exports.Set("readResident", Napi::Function::New<ReadWith<os::ReadResident>>(env, "readResident"));
   exports.Set("write", Napi::Function::New<Write>(env, "write"));
 }

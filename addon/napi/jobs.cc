@@ -80,7 +80,7 @@ class ReadJob : public Job {
 
  protected:
   int64_t Run() override {
-    return bytes_ == nullptr ? -ENOMEM : os::Read(fd_, bytes_.get(), length_, position_);
+    return bytes_ == nullptr ? -ENOMEM : os::ReadExactly(fd_, bytes_.get(), length_, position_);
   }
   int64_t Finish(Napi::Env env, int64_t result) override {
     napi_value target = nullptr;
