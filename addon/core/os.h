@@ -64,8 +64,8 @@ int Mode(int fd, OpenMode* mode);
 
 // Bytes moved, or a negative errno. A negative position means the descriptor's own cursor.
 int64_t Read(int fd, void* buffer, size_t length, int64_t position);
-// Like Read, but looks at the file's size afterwards and gives only what was still inside: where another process
-// cuts the file meanwhile, the kernel zeroes the rest of the last page, and may hand that out.
+// Like Read, but looks at the file's size afterwards and gives only what was still inside: where another
+// process cuts the file meanwhile, the kernel zeroes the rest of the last page, and may hand that out.
 int64_t ReadExactly(int fd, void* buffer, size_t length, int64_t position);
 int64_t Write(int fd, const void* buffer, size_t length, int64_t position);
 // Like ReadExactly at a position, but never waits for the device: -EAGAIN when nothing of it is in memory,

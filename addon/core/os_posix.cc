@@ -43,8 +43,8 @@ int Injected(Call call) {
 
 int Protection(Access access) { return access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ; }
 
-// Of `moved` bytes that were read from `position`, those that are still inside the file; -1 is the descriptor's
-// own cursor, which is then put back to where they end.
+// Of `moved` bytes that were read from `position`, those that are still inside the file; -1 is the
+// descriptor's own cursor, which is then put back to where they end.
 int64_t StillInside(int fd, int64_t moved, int64_t position) {
   struct stat found;
   if (moved <= 0 || fstat(fd, &found) != 0) return moved;
