@@ -42,6 +42,8 @@ export interface Native {
   adviseMapping(id: number, offset: number, length: number, advice: number): number;
   /** Where `needle` stands in `[offset, offset + length)` of `bytes`, counted from `offset`; -1 when it does not. */
   find(bytes: Uint8Array, offset: number, length: number, needle: Uint8Array, last: boolean): number;
+  /** Puts the handler for lost pages in place again, where another has replaced it. */
+  installGuard(): number;
   /** Ranges of address space that the whole process holds. */
   mappingCount(): number;
 
@@ -89,3 +91,11 @@ function load(): Native {
 }
 
 export const native: Native = load();
+
+// A listener for SIGBUS makes the engine replace the handler by one that returns without having mended anything (the
+// thread would then fault for ever), and its removal leaves none. The engine's own listeners of these events come first.
+for (const event of ['newListener', 'removeListener']) {
+  process.on(event, (name: unknown) => {
+    if (name === 'SIGBUS') native.installGuard();
+  });
+}

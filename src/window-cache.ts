@@ -381,6 +381,7 @@ export class WindowCache implements LendingSource, ByteSink {
       window.pins--;
     }
     if (this.#findLostPages()) throw this.#lost(position, held);
+    // However short: it may be the last piece of a long search.
     if (position + held > this.refreshSync()) throw this.#truncated(position, held);
     return result;
   }

@@ -54,7 +54,29 @@ bool Absorb(uintptr_t address) {
 
 #if !defined(_WIN32)
 
-struct sigaction previous;
+// Who had the signal before. Replaced, never freed: another thread may be reading it.
+std::atomic<const struct sigaction*> previous{nullptr};
+// The thread that is passing a signal on. A handler that was put in place over this one may pass it back.
+std::atomic<const void*> passing{nullptr};
+
+void PassOn(int signal, siginfo_t* info, void* context) {
+  const struct sigaction* next = previous.load(std::memory_order_acquire);
+  const bool sent = info->si_code <= 0;
+  if (next->sa_flags & SA_SIGINFO) {
+    next->sa_sigaction(signal, info, context);
+  } else if (next->sa_handler == SIG_IGN && sent) {
+    return;
+  } else if (next->sa_handler == SIG_DFL || next->sa_handler == SIG_IGN) {
+    struct sigaction standard;
+    memset(&standard, 0, sizeof standard);
+    standard.sa_handler = SIG_DFL;
+    sigaction(SIGBUS, &standard, nullptr);
+    // A hardware fault comes again by itself when the instruction is repeated; a sent signal does not.
+    if (sent) raise(SIGBUS);
+  } else {
+    next->sa_handler(signal);
+  }
+}
 
 void OnBusError(int signal, siginfo_t* info, void* context) {
   const int saved = errno;
@@ -62,32 +84,28 @@ void OnBusError(int signal, siginfo_t* info, void* context) {
   const bool absorbed = info->si_code > 0 && Absorb(reinterpret_cast<uintptr_t>(info->si_addr));
   errno = saved;
   if (absorbed) return;
-
-  // Not ours: as if this handler had never been there.
-  if (previous.sa_flags & SA_SIGINFO) {
-    previous.sa_sigaction(signal, info, context);
-  } else if (previous.sa_handler == SIG_IGN && info->si_code <= 0) {
-    return;
-  } else if (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN) {
-    struct sigaction standard;
-    memset(&standard, 0, sizeof standard);
-    standard.sa_handler = SIG_DFL;
-    sigaction(SIGBUS, &standard, nullptr);
-    // A hardware fault comes again by itself when the instruction is repeated; a sent signal does not.
-    if (info->si_code <= 0) raise(SIGBUS);
-  } else {
-    previous.sa_handler(signal);
-  }
+  // Not ours: as if this handler had never been there. `info` lies on this thread's stack, once per delivery.
+  if (passing.load(std::memory_order_acquire) == info) return;
+  passing.store(info, std::memory_order_release);
+  PassOn(signal, info, context);
+  passing.store(nullptr, std::memory_order_release);
 }
 
 int InstallHandler() {
+  static std::mutex installing;
+  const std::lock_guard<std::mutex> hold(installing);
   os::PageSize();  // before the handler could be the first to ask
+  struct sigaction current;
+  if (sigaction(SIGBUS, nullptr, &current) != 0) return errno;
+  if ((current.sa_flags & SA_SIGINFO) && current.sa_sigaction == OnBusError) return 0;
+  auto* before = new (std::nothrow) struct sigaction(current);
+  if (before == nullptr) return ENOMEM;
+  previous.store(before, std::memory_order_release);
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_sigaction = OnBusError;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
   sigemptyset(&action.sa_mask);
-  if (sigaction(SIGBUS, nullptr, &previous) != 0) return errno;
   return sigaction(SIGBUS, &action, nullptr) == 0 ? 0 : errno;
 }
 
@@ -95,10 +113,7 @@ int InstallHandler() {
 
 }  // namespace
 
-int FaultGuard::Install() {
-  static const int result = InstallHandler();
-  return result;
-}
+int FaultGuard::Install() { return InstallHandler(); }
 
 FaultGuard::Slot* FaultGuard::Guard(void* start, size_t length) {
   const std::lock_guard<std::mutex> hold(registry_lock);

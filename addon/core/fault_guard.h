@@ -28,7 +28,8 @@ class FaultGuard {
     bool taken = false;  // under the registry's lock
   };
 
-  // Puts the handler in place: once per process, whatever the number of threads. Returns 0 or an errno.
+  // Puts the handler in place: once per process, whatever the number of threads, and again where another
+  // handler has replaced it, to which it then passes on what is not its own. Returns 0 or an errno.
   static int Install();
 
   // Null when out of memory.

@@ -50,6 +50,11 @@ Napi::Value InjectFailure(const Napi::CallbackInfo& info) {
   return Result(info.Env(), 0);
 }
 
+// installGuard(): 0; for when the engine may have put a handler of its own in place
+Napi::Value InstallGuard(const Napi::CallbackInfo& info) {
+  return Failure(info.Env(), FaultGuard::Install());
+}
+
 Napi::Value MappingCount(const Napi::CallbackInfo& info) { return Result(info.Env(), Mapping::Count()); }
 
 }  // namespace
@@ -66,6 +71,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(os::PageSize())));
   exports.Set("pointerSize", Napi::Number::New(env, sizeof(void*)));
   exports.Set("faults", FaultCounter(env));
+  exports.Set("installGuard", Napi::Function::New<InstallGuard>(env, "installGuard"));
   exports.Set("mappingCount", Napi::Function::New<MappingCount>(env, "mappingCount"));
   exports.Set("injectFailure", Napi::Function::New<InjectFailure>(env, "injectFailure"));
   ExportMappings(env, exports);

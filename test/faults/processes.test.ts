@@ -41,4 +41,12 @@ describe('signals that are not ours', () => {
       assert.equal(signal, name);
     });
   }
+
+  it('a listener for SIGBUS, there or gone, takes nothing from the guard', async () => {
+    using folder = new Folder();
+    const listener = new URL('./signal-listener.program.js', import.meta.url);
+    const { signal, stdout } = await run(listener, [folder.file(100_000)]);
+    const lost = 'ERR_MAPPED_FILE_TRUNCATED\n';
+    assert.deepEqual([signal, stdout], ['SIGBUS', `${lost}heard\n${lost}${lost}`]);
+  });
 });
