@@ -153,8 +153,9 @@ class AsyncSteps<T extends string | Buffer> {
       // How the one before ended is for whoever asked for it.
       if (before !== undefined) await before.catch(() => undefined);
       if (turnIsSpent()) await nextTurn();
-      if (cursor.index < cursor.lines.length || (await cursor.fill())) return { done: false, value: take() };
-      return { done: true, value: undefined };
+      // Looked at again after the wait: the pass may have been closed since the lines came.
+      while (cursor.index >= cursor.lines.length) if (!(await cursor.fill())) return { done: true, value: undefined };
+      return { done: false, value: take() };
     } finally {
       this.pending--;
     }
