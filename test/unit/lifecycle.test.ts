@@ -256,7 +256,7 @@ for (const configuration of configurations.filter(({ maps }) => maps)) {
         BigInt64Array,
         Uint8ClampedArray,
       ]) {
-        const array = view.as(Kind) as unknown as Uint8Array;
+        const array = view.as<Uint8Array>(Kind as unknown as Uint8ArrayConstructor);
         assert.equal(array.constructor, Kind);
         assert.ok(Buffer.from(array.buffer, array.byteOffset, array.byteLength).equals(bytes));
         array[0] = array[0] as number;
