@@ -61,7 +61,7 @@ if (task === 'exits') {
 parentPort?.postMessage('begun');
 const chosen = tasks[task];
 for (;;) {
-  const run = chosen ?? (Object.values(tasks)[next(6)] as () => unknown);
+  const run = chosen ?? Object.values(tasks)[next(6)];
   try {
     await run();
   } catch (error) {

@@ -81,6 +81,9 @@ const promised = new Set([
   'ERR_STREAM_NULL_VALUES',
 ]);
 
+const engineSays =
+  /revoked|incompatible receiver|^Receiver must be|is not a constructor$|^Cannot (mix BigInt|convert|perform (Construct|%TypedArray%.prototype.join) on a detached)/;
+
 /** What a caller may get: see the contract. */
 function isPromised(error: unknown): boolean {
   if (thrown.has(error)) return true;
@@ -91,13 +94,8 @@ function isPromised(error: unknown): boolean {
   if (typeof errno === 'number') return typeof code === 'string' && typeof syscall === 'string';
   if (code !== undefined) return promised.has(code);
   // Said by the engine when it looks at the value itself, before anybody else could: a proxy without a target; a
-  // `length` that is no number, which node:fs converts by `| 0`, too.
-  return (
-    error instanceof TypeError &&
-    /revoked|incompatible receiver|^Receiver must be|is not a constructor$|^Cannot (mix BigInt|convert|perform %TypedArray%.prototype.join)/.test(
-      error.message,
-    )
-  );
+  // `length` that is no number, which node:fs converts by `| 0`, too; and `as` of a view that was released.
+  return error instanceof TypeError && engineSays.test(error.message);
 }
 
 function judge(what: string, error: unknown): void {

@@ -1,0 +1,92 @@
+/** Devices that fail and disks that are full: file systems in files, where this process may mount them. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import type { Context } from 'mocha';
+import { run } from '../helpers/child.js';
+import { Folder, oracle } from '../helpers/files.js';
+import { mountImage, mountTmpfs, NotPermitted } from '../helpers/mounts.js';
+
+const program = new URL('./devices.program.js', import.meta.url);
+const MiB = 2 ** 20;
+
+async function survives(scenario: string, path: string): Promise<void> {
+  const result = await run(program, [scenario, path]);
+  assert.deepEqual(result, { stdout: 'survived\n', stderr: '', code: 0, signal: null });
+}
+
+/** The first `length` bytes of a file are the oracle's, on the device. */
+function prepare(path: string, length: number, size = length): void {
+  const fd = fs.openSync(path, 'w');
+  fs.writeSync(fd, oracle(0, length));
+  fs.ftruncateSync(fd, size);
+  fs.fsyncSync(fd);
+  fs.closeSync(fd);
+}
+
+async function whereMounted(test: Context, run: (folder: Folder) => Promise<void>): Promise<void> {
+  using folder = new Folder();
+  try {
+    await run(folder);
+  } catch (error) {
+    if (!(error instanceof NotPermitted)) throw error;
+    console.log(`      not run, because no file system can be mounted: ${error.message.trim()}`);
+    test.skip();
+  }
+}
+
+describe('a failing device', function () {
+  this.timeout(60_000);
+
+  it('that gives nothing back is an error of every way to read', function () {
+    return whereMounted(this, async (folder) => {
+      const [image, path] = [folder.join('image'), folder.join('disk')];
+      {
+        using disk = mountImage(path, image, 32 * MiB);
+        prepare(`${disk.path}/data`, 16 * MiB);
+      }
+      using disk = mountImage(path, image, 32 * MiB, ',ro');
+      fs.readFileSync(`${disk.path}/data`); // what tells where its bytes are is then in memory
+      fs.truncateSync(image, 3 * MiB);
+      fs.writeFileSync('/proc/sys/vm/drop_caches', '3');
+      await survives('unreadable', `${disk.path}/data`);
+    });
+  });
+
+  it('that takes nothing more is told once, by whatever flushes', function () {
+    return whereMounted(this, async (folder) => {
+      using memory = mountTmpfs(folder.join('memory'), '6m');
+      using disk = mountImage(folder.join('disk'), `${memory.path}/image`, 16 * MiB);
+      prepare(`${disk.path}/data`, MiB);
+      const filler = fs.openSync(`${memory.path}/filler`, 'w');
+      const piece = Buffer.alloc(4096);
+      assert.throws(
+        () => {
+          for (;;) fs.writeSync(filler, piece);
+        },
+        { code: 'ENOSPC' },
+      );
+      fs.closeSync(filler);
+      await survives('unwritable', `${disk.path}/data`);
+    });
+  });
+});
+
+describe('a full disk, in every way to write', function () {
+  this.timeout(60_000);
+
+  it('tmpfs', function () {
+    return whereMounted(this, async (folder) => {
+      using disk = mountTmpfs(folder.join('disk'), '4m');
+      prepare(`${disk.path}/data`, MiB, 4 * MiB);
+      await survives('full', `${disk.path}/data`);
+    });
+  });
+
+  it('ext4', function () {
+    return whereMounted(this, async (folder) => {
+      using disk = mountImage(folder.join('disk'), folder.join('image'), 8 * MiB);
+      prepare(`${disk.path}/data`, MiB, 4 * MiB);
+      await survives('full', `${disk.path}/data`);
+    });
+  });
+});

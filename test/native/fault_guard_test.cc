@@ -1,0 +1,200 @@
+// The guard without Node: one behaviour by name, `fault_guard_test NAME DIRECTORY`. Ends with 0, or by the
+// signal.
+#include "core/fault_guard.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "core/mapping.h"
+
+using sliding_mmap::FaultGuard;
+using sliding_mmap::Mapping;
+namespace os = sliding_mmap::os;
+
+namespace {
+
+std::string directory;
+
+void Check(bool holds, const char* what) {
+  if (holds) return;
+  fprintf(stderr, "not so: %s\n", what);
+  _exit(1);
+}
+
+// A file whose pages all are past its end.
+int EmptyFile() {
+  const std::string path = directory + "/empty";
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  Check(fd >= 0, "a file can be made");
+  return fd;
+}
+
+volatile uint8_t* Guarded(Mapping* mapping, size_t pages) {
+  const size_t length = pages * os::PageSize();
+  const int fd = EmptyFile();
+  Check(mapping->Reserve(length) == 0, "address space");
+  Check(mapping->Slide(fd, 0, length, os::Access::kReadWrite, os::Sharing::kShared) == 0, "a mapping");
+  close(fd);
+  return mapping->data();
+}
+
+volatile uint8_t* Unguarded() {
+  const int fd = EmptyFile();
+  void* address = mmap(nullptr, os::PageSize(), PROT_READ, MAP_SHARED, fd, 0);
+  Check(address != MAP_FAILED, "a mapping");
+  close(fd);
+  return static_cast<uint8_t*>(address);
+}
+
+sigjmp_buf back;
+volatile int earlier_calls = 0;
+
+void EarlierWithInfo(int, siginfo_t*, void*) {
+  ++earlier_calls;
+  siglongjmp(back, 1);
+}
+
+void Earlier(int) {
+  ++earlier_calls;
+  siglongjmp(back, 1);
+}
+
+void InstallEarlier(bool with_info) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  if (with_info) {
+    action.sa_sigaction = EarlierWithInfo;
+    action.sa_flags = SA_SIGINFO;
+  } else {
+    action.sa_handler = Earlier;
+  }
+  sigaction(SIGBUS, &action, nullptr);
+}
+
+void Absorbs() {
+  Check(FaultGuard::Install() == 0, "the handler is installed");
+  Check(FaultGuard::Install() == 0, "and again");
+  Mapping mapping;
+  volatile uint8_t* bytes = Guarded(&mapping, 8);
+  const size_t page = os::PageSize();
+  const int32_t before = FaultGuard::Counter()->load();
+  Check(bytes[3 * page + 5] == 0, "a lost page reads as zeros");
+  bytes[5 * page] = 7;
+  Check(bytes[5 * page] == 7, "and can be written");
+  Check(mapping.faults() == 2 && mapping.first_fault() == 3 * page + 5, "it is counted");
+  Check(FaultGuard::Counter()->load() == before + 2, "for the process, too");
+  mapping.Release();
+}
+
+void* TouchPages(void* argument) {
+  auto* mapping = static_cast<Mapping*>(argument);
+  volatile uint8_t* bytes = mapping->data();
+  for (size_t i = 0; i < mapping->capacity(); i += os::PageSize()) Check(bytes[i] == 0, "zeros");
+  return nullptr;
+}
+
+void AbsorbsOnThreads() {
+  FaultGuard::Install();
+  constexpr int kThreads = 8;
+  constexpr size_t kPages = 200;
+  Mapping mappings[kThreads];
+  pthread_t threads[kThreads];
+  for (Mapping& mapping : mappings) Guarded(&mapping, kPages);
+  for (int i = 0; i < kThreads; ++i) pthread_create(&threads[i], nullptr, TouchPages, &mappings[i]);
+  for (pthread_t thread : threads) pthread_join(thread, nullptr);
+  for (Mapping& mapping : mappings) Check(mapping.faults() > 0, "each has its count");
+}
+
+// More ranges than one block of the registry holds.
+void AbsorbsInManyRanges() {
+  FaultGuard::Install();
+  constexpr int kRanges = 1000;
+  static Mapping mappings[kRanges];
+  for (Mapping& mapping : mappings) Guarded(&mapping, 1);
+  for (Mapping& mapping : mappings)
+    Check(mapping.data()[9] == 0 && mapping.faults() == 1, "each range is known");
+}
+
+void Chains(bool with_info) {
+  InstallEarlier(with_info);
+  FaultGuard::Install();
+  Mapping mapping;
+  Check(Guarded(&mapping, 1)[0] == 0 && earlier_calls == 0, "ours is not passed on");
+  volatile uint8_t* bytes = Unguarded();
+  if (sigsetjmp(back, 1) == 0) {
+    (void)bytes[0];
+    Check(false, "the fault is passed on");
+  }
+  Check(earlier_calls == 1, "the earlier handler has its fault");
+  if (sigsetjmp(back, 1) == 0) raise(SIGBUS);
+  Check(earlier_calls == 2, "and its signal");
+}
+
+void StaysIgnored() {
+  signal(SIGBUS, SIG_IGN);
+  FaultGuard::Install();
+  raise(SIGBUS);
+}
+
+void DiesOfForeignFault() {
+  FaultGuard::Install();
+  Mapping mapping;
+  Check(Guarded(&mapping, 1)[0] == 0, "ours is absorbed");
+  (void)Unguarded()[0];
+  Check(false, "it was absorbed");
+}
+
+void DiesOfReleasedRange() {
+  FaultGuard::Install();
+  Mapping mapping;
+  volatile uint8_t* bytes = Guarded(&mapping, 1);
+  mapping.Release();
+  const int fd = EmptyFile();
+  void* address = mmap(const_cast<uint8_t*>(bytes), os::PageSize(), PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+  Check(address != MAP_FAILED, "the address is free");
+  (void)bytes[0];
+  Check(false, "it was absorbed");
+}
+
+void DiesOfSentSignal() {
+  FaultGuard::Install();
+  raise(SIGBUS);
+  Check(false, "it was absorbed");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) return 2;
+  const std::string name = argv[1];
+  directory = argv[2];
+  if (name == "absorbs")
+    Absorbs();
+  else if (name == "absorbs on threads")
+    AbsorbsOnThreads();
+  else if (name == "absorbs in many ranges")
+    AbsorbsInManyRanges();
+  else if (name == "chains to a handler with information")
+    Chains(true);
+  else if (name == "chains to a plain handler")
+    Chains(false);
+  else if (name == "stays ignored when sent")
+    StaysIgnored();
+  else if (name == "a foreign fault")
+    DiesOfForeignFault();
+  else if (name == "a fault in a range that was released")
+    DiesOfReleasedRange();
+  else if (name == "a signal that was sent")
+    DiesOfSentSignal();
+  else
+    return 2;
+  return 0;
+}
