@@ -7,6 +7,8 @@ import { Window, type WindowOwner } from './window.js';
 const { EOPNOTSUPP } = osConstants.errno;
 const GiB = 2 ** 30;
 const MiB = 2 ** 20;
+/** How many windows are taken from others, after the system has refused one, before it is asked again. */
+const refusalPause = 1024;
 
 /** Defaults by size of the address space; see docs/decisions.md for the measurements behind them. */
 const defaults =
@@ -68,6 +70,9 @@ export class WindowPool {
   #clock = 0;
   #evictions = 0;
   #refusals = 0;
+  /** The address space that the system last let this pool have, in bytes, and how many windows pass before it is asked again. */
+  #ceiling = Infinity;
+  #untilAsked = 0;
 
   /** Throws `ERR_INVALID_ARG_TYPE` or `ERR_OUT_OF_RANGE` for options that are not positive integers. */
   constructor(options: WindowPoolOptions = {}) {
@@ -97,7 +102,7 @@ export class WindowPool {
 
   /** Whether a window of this size can be had without taking another. @internal */
   hasRoom(capacity: number): boolean {
-    return this.#bytes + capacity <= this.limit && this.#count < this.maxWindows;
+    return this.#bytes + capacity <= Math.min(this.limit, this.#ceiling) && this.#count < this.maxWindows;
   }
 
   /**
@@ -106,6 +111,7 @@ export class WindowPool {
    * @internal
    */
   acquire(capacity: number, owner: WeakRef<WindowOwner>): Window | number | undefined {
+    if (this.#untilAsked > 0 && --this.#untilAsked === 0) this.#ceiling = Infinity;
     while (!this.hasRoom(capacity)) {
       const victim = this.#leastRecentlyUsed();
       if (victim === undefined) return undefined;
@@ -113,9 +119,15 @@ export class WindowPool {
       if (victim.capacity === capacity) return this.#lend(victim, owner);
       this.#destroy(victim);
     }
+    let refusedAt: number | undefined;
     for (;;) {
       const mapping = native.createWindow(capacity);
       if (typeof mapping === 'object') {
+        if (refusedAt !== undefined) {
+          // More than this there is not: from now on a window has to go for another, which not every miss is worth.
+          this.#ceiling = refusedAt;
+          this.#untilAsked = refusalPause;
+        }
         const window = new Window(mapping);
         this.#windows.add(window);
         this.#windowBytes += capacity;
@@ -123,6 +135,7 @@ export class WindowPool {
       }
       // Where the engine refuses external buffers, fewer windows do not help.
       if (mapping === undefined) return -EOPNOTSUPP;
+      refusedAt ??= this.#bytes;
       if (!this.shrink()) return mapping;
     }
   }
@@ -148,7 +161,7 @@ export class WindowPool {
         { path, position, length: bytes },
       );
     }
-    while (!this.hasRoom(bytes)) {
+    while (this.#bytes + bytes > this.limit || this.#count >= this.maxWindows) {
       const victim = this.#leastRecentlyUsed();
       if (victim === undefined) break;
       this.#evict(victim);
@@ -208,6 +221,7 @@ export class WindowPool {
   #destroy(window: Window): void {
     this.#windows.delete(window);
     this.#windowBytes -= window.capacity;
+    if (this.#windows.size === 0) this.#ceiling = Infinity;
     native.releaseMapping(window.id, window.buffer);
   }
 }

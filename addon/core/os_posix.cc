@@ -95,14 +95,18 @@ uint64_t MaxMappings() {
   return limit;
 }
 
+// Asked for beside every reservation and given back at once: where the address space has no more than this
+// left, the engine needs it, which aborts when it gets none.
+constexpr size_t kHeadroom = size_t{sizeof(void*) == 8 ? 64 : 16} << 20;
+
 int Reserve(size_t length, size_t alignment, void** address) {
   if (int error = Injected(Call::kReserve)) return error;
-  const size_t slack = alignment > PageSize() ? alignment - PageSize() : 0;
+  const size_t slack = (alignment > PageSize() ? alignment - PageSize() : 0) + kHeadroom;
   if (length > SIZE_MAX - slack) return ENOMEM;
   void* raw = mmap(nullptr, length + slack, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (raw == MAP_FAILED) return errno;
   const uintptr_t start = reinterpret_cast<uintptr_t>(raw);
-  const uintptr_t aligned = (start + slack) & ~(static_cast<uintptr_t>(alignment) - 1);
+  const uintptr_t aligned = (start + alignment - 1) & ~(static_cast<uintptr_t>(alignment) - 1);
   if (aligned > start) munmap(raw, aligned - start);
   if (const size_t rest = start + slack - aligned) munmap(reinterpret_cast<void*>(aligned + length), rest);
   *address = reinterpret_cast<void*>(aligned);

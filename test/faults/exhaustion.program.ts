@@ -1,0 +1,144 @@
+/** What a process does that is short of something: `node exhaustion.program.js SCENARIO PATH TIMES SEED`. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import { MappedFile, type MappedView, WindowPool } from 'sliding-mmap';
+import { native } from '#src/native.js';
+import { attempt, codeOf } from '../helpers/errors.js';
+import { byteAt, oracle } from '../helpers/files.js';
+import { Random } from '../torture/support.js';
+
+const [scenario, path, times, seed] = process.argv.slice(2) as [string, string, string, string];
+const count = Number(times);
+const random = new Random(Number(seed));
+const MiB = 2 ** 20;
+const size = 2 ** 36;
+const places = Array.from({ length: 64 }, (_, i) => (i * size) / 64 + 1000);
+const needle = 'the needle';
+
+function makeFile(): void {
+  fs.writeFileSync(path, '');
+  fs.truncateSync(path, size);
+  const fd = fs.openSync(path, 'r+');
+  for (const place of places) fs.writeSync(fd, oracle(place, 4096), 0, 4096, place);
+  fs.writeSync(fd, needle, size - 40 * MiB);
+  fs.closeSync(fd);
+}
+
+function limit(resource: string, value: number): void {
+  execFileSync('prlimit', [`--pid=${process.pid}`, `--${resource}=${value}`]);
+}
+
+function addressSpace(): number {
+  return Number(/VmSize:\s+(\d+) kB/.exec(fs.readFileSync('/proc/self/status', 'latin1'))?.[1]) * 1024;
+}
+
+/** Everything one does with a file, over and over, at random places. */
+async function use(file: MappedFile): Promise<void> {
+  const buffer = Buffer.alloc(5000);
+  const kept: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const place = random.pick(places);
+    const at = place + random.below(3000);
+    assert.equal(file.getUint8(at), byteAt(at));
+    const length = random.pick([8, 100, 1000, 4096]);
+    const from = place + random.below(4097 - length);
+    assert.equal(file.readSync(buffer, 0, length, from), length);
+    assert.ok(buffer.subarray(0, length).equals(oracle(from, length)));
+    if (i % 10 === 0) file.setUint8(at, byteAt(at));
+    if (i % 10 === 1) assert.equal((await file.read(buffer, 0, 4096, place)).bytesRead, 4096);
+    if (i % 10 === 2) file.getFloat64(Math.floor(random.below(2 ** 32) * 15));
+    kept.push(`line ${i}`);
+  }
+  let streamed = 0;
+  for await (const chunk of file.readable({ start: 0, end: 32 * MiB })) streamed += chunk.length;
+  assert.equal(streamed, 32 * MiB);
+  assert.equal(file.indexOf(needle, size - 64 * MiB), size - 40 * MiB);
+  assert.equal(file.lastIndexOf(needle), size - 40 * MiB);
+  const writer = file.writable({ start: places[3] as number }).getWriter();
+  await writer.write(oracle(places[3] as number, 4096));
+  await writer.close();
+  await file.flush();
+  assert.equal(kept.length, count);
+}
+
+/** Views until there are no more; gives how many there were. */
+function exhaust(file: MappedFile, length: number): number {
+  const views: MappedView[] = [];
+  let code: unknown;
+  while (code === undefined)
+    code = codeOf(() => views.push(file.view(4096 * views.length, 4096 * views.length + length)));
+  assert.equal(code, 'ERR_MAPPED_FILE_BUDGET');
+  // The engine still can grow.
+  const grown = Array.from({ length: 100_000 }, (_, i) => ({ name: `object ${i}` }));
+  assert.equal(grown.length, 100_000);
+  assert.equal(file.getUint8(places[5] as number), byteAt(places[5] as number), 'the file still works');
+  for (const view of views) view.dispose();
+  return views.length;
+}
+
+const scenarios: Record<string, () => Promise<unknown>> = {
+  async 'address space'() {
+    makeFile();
+    limit('as', addressSpace() + 256 * MiB);
+    for (const options of [{}, { windowSize: 64 * MiB }, { windowSize: 4096 }]) {
+      await using file = await MappedFile.open(path, 'r+', { ...options, pool: new WindowPool() });
+      await use(file);
+      exhaust(file, 8 * MiB);
+      // Places that do not fit are read through the kernel, and do not take the windows from each other.
+      if (options.windowSize !== 4096) assert.ok(file.stats().slides < count / 4);
+    }
+  },
+
+  /** All that is left is holes shorter than a window: now and then the system refuses, for short or for long. */
+  async holes() {
+    makeFile();
+    await using file = await MappedFile.open(path, 'r+', {
+      windowSize: MiB,
+      pool: new WindowPool({ limit: 16 * MiB }),
+    });
+    const refuse = setInterval(() => {
+      native.injectFailure(random.below(2), random.below(10), random.pick([1, 3, 100]), 12);
+    }, 1);
+    try {
+      await use(file);
+    } finally {
+      clearInterval(refuse);
+      native.injectFailure(0, 0, 0, 0);
+      native.injectFailure(1, 0, 0, 0);
+    }
+  },
+
+  async mappings() {
+    makeFile();
+    const most = Number(fs.readFileSync('/proc/sys/vm/max_map_count', 'latin1'));
+    const pool = new WindowPool({ maxWindows: 2 ** 20 });
+    await using file = await MappedFile.open(path, 'r+', { windowSize: 4096, pool });
+    const views = exhaust(file, 100);
+    assert.ok(views > most / 8 && views <= most / 6, `${views} views of ${most} mappings`);
+    assert.ok(fs.readFileSync('/proc/self/maps', 'latin1').split('\n').length < most / 2);
+    await use(file);
+  },
+
+  async descriptors() {
+    makeFile();
+    limit('nofile', fs.readdirSync('/proc/self/fd').length + 16);
+    const files: MappedFile[] = [];
+    let error: { code: unknown } | undefined;
+    while (error === undefined) ({ error } = attempt(() => files.push(MappedFile.openSync(path, 'r'))));
+    assert.equal(error.code, 'EMFILE');
+    await assert.rejects(MappedFile.open(path), { code: 'EMFILE', syscall: 'open' });
+    assert.equal(
+      codeOf(() => MappedFile.openSync((files[0] as MappedFile).fd)),
+      'EMFILE',
+    );
+    for (const file of files) assert.equal(file.getUint8(places[0] as number), byteAt(places[0] as number));
+    for (const file of files) await file.close();
+    await using file = await MappedFile.open(path, 'r+');
+    await use(file);
+  },
+};
+
+await (scenarios[scenario] as () => Promise<unknown>)();
+assert.equal(native.mappingCount(), 0);
+console.log('survived');
