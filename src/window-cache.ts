@@ -626,17 +626,16 @@ export class WindowCache implements LendingSource, ByteSink {
   #lostView(lease: ViewLease): Error {
     lease.reported = true;
     const { lostAt = lease.position, length } = lease;
-    const errno = this.#closed || native.fileSize(this.fd) <= lostAt ? 0 : this.#whyLost(lostAt, lease.shared);
+    const errno = this.#closed || native.fileSize(this.fd) <= lostAt ? 0 : this.#whyLost(lostAt);
     if (errno !== 0) return this.#errors.mapping(errno, 'mmap', lostAt, length);
     const message = 'The file shrank under a view, which from there on was not the file’s';
     return this.#errors.truncated(message, lostAt, length);
   }
 
   /** Why the page at `position`, inside the file now, was lost; 0 when the file has been shorter meanwhile. */
-  #whyLost(position: number, shared: boolean): number {
+  #whyLost(position: number): number {
     if (native.read(this.fd, this.#scratchBytes, 0, 1, position) < 0) return EIO;
-    if (!shared) return 0;
-    // What was written there needed a block.
+    // In a hole, the page needed a block; on tmpfs even to be read. A read-only file refuses (EBADF).
     const status = native.allocate(this.fd, position, 1);
     return status === -ENOSPC || status === -EDQUOT ? -status : 0;
   }

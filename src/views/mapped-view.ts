@@ -63,7 +63,9 @@ export class MappedView implements Disposable {
     if (this.length % size !== 0) {
       throw outOfRange('view.length', `a multiple of ${size} for ${constructor.name}`, this.length);
     }
-    return new constructor(this.buffer, this.length === 0 ? 0 : this.byteOffset, this.length / size);
+    // A detached buffer takes no new array.
+    if (this.length === 0) return new constructor(new ArrayBuffer(0), 0, 0);
+    return new constructor(this.buffer, this.byteOffset, this.length / size);
   }
 
   /** Throws if a page of the view was lost since it was made. */

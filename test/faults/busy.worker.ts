@@ -61,7 +61,8 @@ if (task === 'exits') {
 parentPort?.postMessage('begun');
 const chosen = tasks[task];
 for (;;) {
-  const run = chosen ?? (Object.values(tasks)[next(6)] as () => unknown);
+  const all = Object.values(tasks);
+  const run = chosen ?? all[next(6)] ?? all[0]!;
   try {
     await run();
   } catch (error) {

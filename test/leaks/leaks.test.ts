@@ -96,7 +96,7 @@ describe('the collector', () => {
     await collect();
     assert.equal(bytes[0], byteAt(10), 'an array keeps its memory');
     assert.equal(native.mappingCount(), 1, 'and nothing else');
-    bytes = undefined;
+    bytes = undefined; // eslint-disable-line no-useless-assignment -- for the collector
     await collect();
     assert.equal(native.mappingCount(), 0);
     assert.equal(WindowPool.default.stats().views, 0);

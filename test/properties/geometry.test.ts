@@ -113,7 +113,7 @@ describe('roundUp', () => {
 });
 
 describe('arguments that are positions', () => {
-  const wrongType = [
+  const wrongType: unknown[] = [
     undefined,
     null,
     true,

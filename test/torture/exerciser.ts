@@ -66,6 +66,7 @@ class Exerciser {
   /** Bytes before the file's own cursor. */
   #cursor = 0;
   readonly #other: MappedFile;
+  readonly #otherIsStrict: boolean;
   readonly #plain: number;
   readonly #held: Held[] = [];
   readonly #log: string[] = [];
@@ -114,6 +115,7 @@ class Exerciser {
     // The other one has room for any view.
     const other = this.#random.pick(['default windows', 'windows of one granule', 'no mapping', 'strict']);
     this.#other = MappedFile.openSync(path, 'r+', configurations[other]?.());
+    this.#otherIsStrict = other === 'strict';
     this.#plain = fs.openSync(path, 'r+');
   }
 
@@ -183,7 +185,8 @@ class Exerciser {
     const isOther = this.#random.chance(0.15);
     const file = isOther ? this.#other : this.#file;
     if (isOther) this.#note('by the other');
-    if (trusts && file.size > this.#size && this.#options.strict !== true) file.refreshSync();
+    const isStrict = isOther ? this.#otherIsStrict : this.#options.strict === true;
+    if (trusts && file.size > this.#size && !isStrict) file.refreshSync();
     return file;
   }
 

@@ -128,8 +128,8 @@ export async function views(file: MappedFile): Promise<void> {
   view.as(DataView);
   // @ts-expect-error unknown access
   file.view(0, 8, { access: 'rw' });
-  using _disposable: Disposable = view;
-  await using _both: AsyncDisposable & Disposable = file;
+  exact<Disposable>()(view satisfies Disposable as Disposable, true);
+  exact<AsyncDisposable & Disposable>()(file as AsyncDisposable & Disposable, true);
 }
 
 export async function rest(file: MappedFile, error: unknown): Promise<void> {

@@ -256,7 +256,7 @@ for (const configuration of configurations.filter(({ maps }) => maps)) {
         BigInt64Array,
         Uint8ClampedArray,
       ]) {
-        const array = view.as(Kind as never) as unknown as Uint8Array;
+        const array = view.as<Uint8Array>(Kind as unknown as Uint8ArrayConstructor);
         assert.equal(array.constructor, Kind);
         assert.ok(Buffer.from(array.buffer, array.byteOffset, array.byteLength).equals(bytes));
         array[0] = array[0] as number;
@@ -302,13 +302,13 @@ for (const configuration of configurations.filter(({ maps }) => maps)) {
         assert.equal(
           codeOf(() => file.view(start as number, end as number)),
           code,
-          `${start} to ${end}`,
+          `${String(start)} to ${String(end)}`,
         );
         if (start === 5 || start === size) continue;
         assert.equal(
           codeOf(() => file.sliceSync(start as number, end as number)),
           code,
-          `${start} to ${end}`,
+          `${String(start)} to ${String(end)}`,
         );
       }
       assert.equal(
@@ -341,7 +341,7 @@ for (const configuration of configurations.filter(({ maps }) => maps)) {
         view.dispose();
         view[Symbol.dispose]();
         view.check();
-        assert.throws(() => view.as(Int8Array), TypeError);
+        assert.equal(view.as(Int8Array).length, 0);
         const outcome = [await attemptAsync(() => view.flush()), await attemptAsync(async () => view.flushSync())];
         const code = file.closed ? 'ERR_MAPPED_FILE_CLOSED' : undefined;
         assert.deepEqual(
@@ -371,7 +371,7 @@ for (const configuration of configurations.filter(({ maps }) => maps)) {
       file.closeSync();
       if (moved !== undefined) {
         assert.deepEqual([...new Uint8Array(moved, 0, 3)], [1, byteAt(9), byteAt(10)], 'the new owner’s memory stays');
-        moved = undefined;
+        moved = undefined; // eslint-disable-line no-useless-assignment -- for the collector
         await collect();
       }
     });

@@ -203,7 +203,7 @@ for (const configuration of configurations.filter(({ name }) => name !== 'window
           const [a, b] = [make(), make()];
           same(
             attempt(() => twins.file.readSync(a as Buffer, option as object)),
-            attempt(() => fs.readSync(twins.fd, b as Buffer, option as fs.ReadSyncOptions)),
+            attempt(() => fs.readSync(twins.fd, b as Buffer, option as fs.ReadOptions)),
           );
           assert.deepEqual(content(a), content(b));
         }),
@@ -313,7 +313,7 @@ for (const configuration of configurations.filter(({ name }) => name !== 'window
           () => null,
           () => [5],
           () => [Buffer.alloc(1), null],
-          () => new Array(2),
+          () => new Array<unknown>(2),
           () => ({ length: 0 }),
           () => 'x',
         ),
