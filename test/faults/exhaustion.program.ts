@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import { MappedFile, type MappedView, WindowPool } from 'sliding-mmap';
 import { native } from '#src/native.js';
 import { attempt, codeOf } from '../helpers/errors.js';
@@ -98,7 +99,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
       pool: new WindowPool({ limit: 16 * MiB }),
     });
     const refuse = setInterval(() => {
-      native.injectFailure(random.below(2), random.below(10), random.pick([1, 3, 100]), 12);
+      native.injectFailure(random.below(2), random.below(10), random.pick([1, 3, 100]), os.constants.errno.ENOMEM);
     }, 1);
     try {
       await use(file);
