@@ -160,8 +160,11 @@ function separated(digits: string): string {
 function received(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   switch (typeof value) {
-    case 'function':
-      return typeof value.name === 'string' ? `function ${value.name}` : inspected(value, -1);
+    case 'function': {
+      // Read once: a property of the caller's may be another thing the next time.
+      const name: unknown = value.name;
+      return typeof name === 'string' ? `function ${name}` : inspected(value, -1);
+    }
     case 'object': {
       const { constructor } = value as { constructor?: unknown };
       const name: unknown = typeof constructor === 'function' ? constructor.name : undefined;
