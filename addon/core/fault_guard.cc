@@ -56,8 +56,11 @@ bool Absorb(uintptr_t address) {
 
 // Who had the signal before. Replaced, never freed: another thread may be reading it.
 std::atomic<const struct sigaction*> previous{nullptr};
-// The thread that is passing a signal on. A handler that was put in place over this one may pass it back.
+// The delivery that is being passed on, and the frame of the handler that does it. A handler that was put in
+// place over this one may pass it back: then the same delivery comes again, deeper in the same stack. (Not a
+// flag that is cleared afterwards: the other handler may leave by longjmp.)
 std::atomic<const void*> passing{nullptr};
+std::atomic<uintptr_t> passing_frame{0};
 
 void PassOn(int signal, siginfo_t* info, void* context) {
   const struct sigaction* next = previous.load(std::memory_order_acquire);
@@ -84,11 +87,14 @@ void OnBusError(int signal, siginfo_t* info, void* context) {
   const bool absorbed = info->si_code > 0 && Absorb(reinterpret_cast<uintptr_t>(info->si_addr));
   errno = saved;
   if (absorbed) return;
-  // Not ours: as if this handler had never been there. `info` lies on this thread's stack, once per delivery.
-  if (passing.load(std::memory_order_acquire) == info) return;
-  passing.store(info, std::memory_order_release);
+  // Not ours: as if this handler had never been there.
+  const uintptr_t frame = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  if (passing.load(std::memory_order_relaxed) == info &&
+      frame < passing_frame.load(std::memory_order_relaxed))
+    return;
+  passing.store(info, std::memory_order_relaxed);
+  passing_frame.store(frame, std::memory_order_relaxed);
   PassOn(signal, info, context);
-  passing.store(nullptr, std::memory_order_release);
 }
 
 int InstallHandler() {
