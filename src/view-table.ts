@@ -29,14 +29,21 @@ export interface ViewLease {
 
 type Leases = Map<number, ViewLease>;
 
-const collected = new FinalizationRegistry<{ lease: ViewLease; leases: Leases; pool: WindowPool }>(
-  ({ lease, leases, pool }) => {
-    lease.released = true;
-    leases.delete(lease.id);
-    pool.viewReleased(lease.reserved);
-    native.forgetMapping(lease.id);
-  },
-);
+interface Collected {
+  lease: ViewLease;
+  leases: Leases;
+  pool: WindowPool;
+}
+
+const collected = new FinalizationRegistry(forget);
+
+/** The collector has taken a view's buffer: its finalizer, in the addon, unmaps it. */
+function forget({ lease, leases, pool }: Collected): void {
+  lease.released = true;
+  leases.delete(lease.id);
+  pool.viewReleased(lease.reserved);
+  native.forgetMapping(lease.id);
+}
 
 /** The views of one file. @internal */
 export class ViewTable {
@@ -113,7 +120,13 @@ export class ViewTable {
   releaseAll(): void {
     for (const lease of [...this.#leases.values()]) {
       const buffer = lease.buffer.deref();
-      if (buffer !== undefined) this.release(lease, buffer);
+      if (buffer !== undefined) {
+        this.release(lease, buffer);
+      } else {
+        // Collected, but not told of yet: the pool must not count it until then.
+        collected.unregister(lease);
+        forget({ lease, leases: this.#leases, pool: this.#pool });
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 /** Node's streams over a file, with the option names, properties and events of node:fs. */
 import { addAbortSignal, finished, Readable, Writable } from 'node:stream';
 import type { ByteSink, ByteSource } from '../byte-source.js';
-import { checkSignal, outOfRange } from '../errors.js';
+import { checkSignal, invalidArgValue, outOfRange } from '../errors.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
 import { ReadCursor } from './cursor.js';
 import { GatheringWriter } from './gather.js';
@@ -98,7 +98,7 @@ export class ReadStream extends Readable {
     if (start >= end) throw outOfRange('options.start', `<= "options.end" (here: ${last})`, options.start);
     super({
       highWaterMark: options.highWaterMark ?? READ_HIGH_WATER_MARK,
-      encoding: options.encoding,
+      encoding: toEncoding(options.encoding),
       emitClose: options.emitClose ?? true,
     });
     this.path = source.path;
@@ -185,7 +185,7 @@ export class WriteStream extends Writable {
     const start = options.start === undefined ? defaultStart(sink) : toPosition(options.start, 'options.start');
     super({
       ...(options.highWaterMark !== undefined && { highWaterMark: options.highWaterMark }),
-      ...(options.encoding !== undefined && { defaultEncoding: options.encoding }),
+      defaultEncoding: toEncoding(options.encoding) ?? 'utf8',
       emitClose: options.emitClose ?? true,
     });
     this.path = sink.path;
@@ -265,6 +265,13 @@ function checkFileStreamOptions(options: FileStreamOptions): void {
   checkBoolean(options.emitClose, 'options.emitClose');
   checkBoolean(options.autoClose, 'options.autoClose');
   if (options.highWaterMark !== undefined) toCount(options.highWaterMark, 'options.highWaterMark', 0);
+}
+
+/** As node:fs: none, or one that Buffer knows. */
+function toEncoding(encoding: unknown): BufferEncoding | undefined {
+  if (encoding === undefined || encoding === null) return undefined;
+  if (typeof encoding === 'string' && Buffer.isEncoding(encoding)) return encoding;
+  throw invalidArgValue('encoding', encoding, 'is invalid encoding');
 }
 
 function construct(
