@@ -91,7 +91,13 @@ const operations: Record<string, Operation> = {
 };
 
 /** What an operation on a file that is closed meanwhile rejects with, of ours and of the two kinds of streams. */
-const ofClosedFile = new Set<unknown>(['ERR_MAPPED_FILE_CLOSED', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_INVALID_STATE']);
+const ofClosedFile = new Set<unknown>([
+  'ERR_MAPPED_FILE_CLOSED',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ERR_INVALID_STATE',
+  // Four chunks of the whole file at a time are more than the pool.
+  'ERR_MAPPED_FILE_BUDGET',
+]);
 
 const scenarios: Record<string, () => Promise<unknown>> = {
   /** Every asynchronous operation, with the file closed at any moment of it: it finishes or rejects. */
