@@ -62,6 +62,16 @@ std::atomic<const struct sigaction*> previous{nullptr};
 std::atomic<const void*> passing{nullptr};
 std::atomic<uintptr_t> passing_frame{0};
 
+// As if nobody handled the signal.
+void ActByDefault(bool sent) {
+  struct sigaction standard;
+  memset(&standard, 0, sizeof standard);
+  standard.sa_handler = SIG_DFL;
+  sigaction(SIGBUS, &standard, nullptr);
+  // A hardware fault comes again by itself when the instruction is repeated; a sent signal does not.
+  if (sent) raise(SIGBUS);
+}
+
 void PassOn(int signal, siginfo_t* info, void* context) {
   const struct sigaction* next = previous.load(std::memory_order_acquire);
   const bool sent = info->si_code <= 0;
@@ -70,31 +80,33 @@ void PassOn(int signal, siginfo_t* info, void* context) {
   } else if (next->sa_handler == SIG_IGN && sent) {
     return;
   } else if (next->sa_handler == SIG_DFL || next->sa_handler == SIG_IGN) {
-    struct sigaction standard;
-    memset(&standard, 0, sizeof standard);
-    standard.sa_handler = SIG_DFL;
-    sigaction(SIGBUS, &standard, nullptr);
-    // A hardware fault comes again by itself when the instruction is repeated; a sent signal does not.
-    if (sent) raise(SIGBUS);
+    ActByDefault(sent);
   } else {
     next->sa_handler(signal);
   }
+  // Keeps the calls above from becoming jumps: the handler that is called must be deeper in the stack than
+  // this one.
+  asm volatile("" ::: "memory");
 }
 
 void OnBusError(int signal, siginfo_t* info, void* context) {
   const int saved = errno;
   // si_code <= 0 was sent by a process, not raised by the hardware (sigaction(2)).
-  const bool absorbed = info->si_code > 0 && Absorb(reinterpret_cast<uintptr_t>(info->si_addr));
+  const bool sent = info->si_code <= 0;
+  const bool absorbed = !sent && Absorb(reinterpret_cast<uintptr_t>(info->si_addr));
   errno = saved;
   if (absorbed) return;
-  // Not ours: as if this handler had never been there.
+  // Not ours: as if this handler had never been there. When it comes back, nobody in the circle wanted it.
   const uintptr_t frame = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   if (passing.load(std::memory_order_relaxed) == info &&
-      frame < passing_frame.load(std::memory_order_relaxed))
+      frame < passing_frame.load(std::memory_order_relaxed)) {
+    ActByDefault(sent);
     return;
+  }
   passing.store(info, std::memory_order_relaxed);
   passing_frame.store(frame, std::memory_order_relaxed);
   PassOn(signal, info, context);
+  asm volatile("" ::: "memory");
 }
 
 int InstallHandler() {
