@@ -41,6 +41,7 @@ describe('the fault guard without Node', function () {
     ['a foreign fault', 'SIGBUS'],
     ['a fault in a range that was released', 'SIGBUS'],
     ['a signal that was sent', 'SIGBUS'],
+    ['a signal that goes in a circle', 'SIGBUS'],
   ];
   for (const [name, signal] of endings) {
     it(signal === null ? name : `${name} kills`, () => {

@@ -123,6 +123,22 @@ void AbsorbsInManyRanges() {
     Check(mapping.data()[9] == 0 && mapping.faults() == 1, "each range is known");
 }
 
+// As another copy of the guard would be, put in place over this one, and this one again over it.
+struct sigaction beneath;
+void PassBack(int signal, siginfo_t* info, void* context) { beneath.sa_sigaction(signal, info, context); }
+
+void DiesOfCircle() {
+  FaultGuard::Install();
+  struct sigaction other = {};
+  other.sa_sigaction = PassBack;
+  other.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigaction(SIGBUS, &other, &beneath);
+  FaultGuard::Install();
+  Mapping mapping;
+  Check(Guarded(&mapping, 1)[0] == 0, "ours is absorbed");
+  raise(SIGBUS);
+}
+
 void Chains(bool with_info) {
   InstallEarlier(with_info);
   FaultGuard::Install();
@@ -194,6 +210,8 @@ int main(int argc, char** argv) {
     DiesOfReleasedRange();
   else if (name == "a signal that was sent")
     DiesOfSentSignal();
+  else if (name == "a signal that goes in a circle")
+    DiesOfCircle();
   else
     return 2;
   return 0;
