@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import type { Answer, RoundAnswer } from './contestant.js';
 import { median, type Scenario } from './harness.js';
 import { folder } from './inputs.js';
+import { install } from './peers.js';
 import { type ContestantResult, print, type ScenarioResult } from './report.js';
 
 const here = new URL('./', import.meta.url);
@@ -119,6 +120,7 @@ async function main(): Promise<void> {
   const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
   if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError('--rounds must be a positive integer');
 
+  if (!values.list) install();
   const all: ScenarioResult[] = [];
   for (const file of fs.readdirSync(new URL('scenarios/', here)).sort()) {
     if (!file.endsWith('.js')) continue;
