@@ -9,6 +9,7 @@
         "addon/napi/addon.cc",
         "addon/napi/environment.cc",
         "addon/napi/files.cc",
+        "addon/napi/hot_reads.cc",
         "addon/napi/jobs.cc",
         "addon/napi/mappings.cc"
       ],

@@ -10,6 +10,12 @@ export interface NativeMapping {
   readonly byteOffset: number;
 }
 
+declare const fileMark: unique symbol;
+/** The identity of a file; opaque. */
+export interface FileMark {
+  readonly [fileMark]: true;
+}
+
 /**
  * The addon's functions. A number is 0 or more for success and a negative errno for a failure. Descriptors are not
  * checked: the caller makes sure that they are open, for as long as a promise is pending.
@@ -62,6 +68,28 @@ export interface Native {
   allocate(fd: number, position: number, length: number): number;
   write(fd: number, source: Uint8Array, offset: number, length: number, position: number): number;
   flush(fd: number, ids: number[]): number;
+
+  /** What tells the file that a descriptor is open on from all others, for as long as it is open or mapped. */
+  fileMark(fd: number): FileMark | number;
+  /** The file's size in bytes; -ESTALE when the descriptor is open on another one. */
+  sizeIfSame(fd: number, mark: FileMark): number;
+  /** 1 when both descriptors are of the same opening of a file, 0 when not, -EOPNOTSUPP where the system cannot tell. */
+  sameOpening(fd: number, other: number): number;
+  /** 1 when `readMapped` can know what of the file is in memory. */
+  tellsResidency(fd: number): number;
+  /**
+   * Copies out of mapping `id`, from `from` on, when that waits for nothing, and gives the size that the file had
+   * afterwards; -EAGAIN when some of it is not in memory, -ESTALE as above. A lost page shows in `faults` only.
+   */
+  readMapped(
+    id: number,
+    from: number,
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    fd: number,
+    mark?: FileMark,
+  ): number;
 
   readAsync(fd: number, target: Uint8Array, offset: number, length: number, position: number): Promise<number>;
   writeAsync(fd: number, source: Uint8Array, offset: number, length: number, position: number): Promise<number>;

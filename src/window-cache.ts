@@ -10,7 +10,7 @@ import type { ByteSink, LendingSource, Loan } from './byte-source.js';
 import { plainBytes } from './bytes.js';
 import { invalidState, outOfRange } from './errors.js';
 import { FileErrors } from './file-errors.js';
-import { native } from './native.js';
+import { type FileMark, native } from './native.js';
 import { type Position, toPosition } from './ranges.js';
 import { type ViewLease, ViewTable } from './view-table.js';
 import type { Window } from './window.js';
@@ -91,6 +91,7 @@ export class WindowCache implements LendingSource, ByteSink {
   #closing = false;
   #closed = false;
   #mayAskResident = true;
+  readonly #tellsResidency: boolean;
   readonly #windows: WindowTable;
   readonly #views: ViewTable;
   readonly #errors: FileErrors;
@@ -113,6 +114,7 @@ export class WindowCache implements LendingSource, ByteSink {
     this.#openedWritable = options.writable;
     this.#writable = options.writable;
     this.#windows = new WindowTable({ ...options, storable: this.#isStorable });
+    this.#tellsResidency = native.tellsResidency(this.fd) === 1;
     this.#size = 0;
     this.#resized(this.#errors.succeed(native.fileSize(this.fd), 'fstat'));
   }
@@ -176,6 +178,11 @@ export class WindowCache implements LendingSource, ByteSink {
     const size = this.#errors.succeed(native.fileSize(this.fd), 'fstat');
     if (size !== this.#size) this.#resized(size);
     return size;
+  }
+
+  /** What somebody else saw: the file has `size` bytes now. */
+  sizeIs(size: number): void {
+    if (size !== this.#size) this.#resized(size);
   }
 
   /** Lets this file's windows, and what is written later, be written or not. */
@@ -291,17 +298,59 @@ export class WindowCache implements LendingSource, ByteSink {
    */
   readSync(target: Uint8Array, offset: number, length: number, position: number): number {
     this.#requireOpen();
-    if (length < directFrom && position >= 0 && position + length <= this.#size && !this.strict) {
-      const window = this.#windows.at(position, length);
-      if (window !== undefined) {
-        copy(window.bytes, position - window.start, target, offset, length);
-        const sound = !this.#findLostPages();
-        if (sound && (length < exactFrom || position + length <= this.refreshSync())) return length;
-      }
+    if (!this.strict && this.copyOut(target, offset, length, position)) {
+      if (length < exactFrom || position + length <= this.refreshSync()) return length;
     }
     const done = this.#readNow(target, offset, length, position);
     if (done < 0) throw this.#errors.system(-done, 'read', position, length);
     return this.#haveRead(done, position);
+  }
+
+  /**
+   * The short way of a small read: copies bytes that are inside the file, as last seen, out of a window; false where
+   * none has them. The caller judges whether they still were the file's. May block.
+   *
+   * With `surely`, it leaves the target alone where the file may have been cut. Cutting zeroes the rest of the last page
+   * (truncate(2)), so a last byte that is not zero is inside the file, and so are those before it.
+   */
+  copyOut(target: Uint8Array, offset: number, length: number, position: number, surely = false): boolean {
+    const window = this.#windowOf(position, length);
+    if (window === undefined) return false;
+    const from = position - window.start;
+    if (surely && window.bytes[from + length - 1] === 0) return false;
+    copy(window.bytes, from, target, offset, length);
+    return !this.#findLostPages();
+  }
+
+  /**
+   * As {@link copyOut}, but true only for bytes that were in memory, and inside the file afterwards. Does not block.
+   * With a `mark`, the descriptor must be open on that file; -ESTALE instead of false when it is not.
+   */
+  copyOutResident(
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    mark?: FileMark,
+  ): boolean | number {
+    const window = this.#tellsResidency ? this.#windowOf(position, length) : undefined;
+    if (window === undefined) return false;
+    const from = position - window.start;
+    const size =
+      mark === undefined
+        ? native.readMapped(window.id, from, target, offset, length, this.fd)
+        : native.readMapped(window.id, from, target, offset, length, this.fd, mark);
+    if (size === -ESTALE) return size;
+    return !this.#findLostPages() && position + length <= size;
+  }
+
+  /** The window for a small read inside the file as last seen; undefined where the kernel is to serve it. */
+  #windowOf(position: number, length: number): Window | undefined {
+    if (length >= directFrom || position < 0 || position + length > this.#size || this.#closed) return undefined;
+    const { current } = this.#windows;
+    const offset = position - current.start;
+    if (offset >= 0 && offset + length <= current.length) return current;
+    return this.#windows.at(position, length);
   }
 
   #readNow(target: Uint8Array, offset: number, length: number, position: number): number {
@@ -325,6 +374,7 @@ export class WindowCache implements LendingSource, ByteSink {
    */
   read(target: Uint8Array, offset: number, length: number, position: number): number | Promise<number> {
     this.#requireOpen();
+    if (this.copyOutResident(target, offset, length, position) === true) return length;
     let done = 0;
     while (position >= 0 && length <= hotLimit && this.#mayAskResident) {
       const moved = native.readResident(this.fd, target, offset + done, length - done, position + done);
