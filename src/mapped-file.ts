@@ -495,7 +495,10 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    */
   bisect(compare: CompareLine, options?: BisectOptions): Promise<number>;
   bisect(compare: CompareLine<Buffer>, options: BisectOptions<Buffer>): Promise<number>;
-  async bisect(compare: CompareLine | CompareLine<Buffer>, options: BisectOptions | BisectOptions<Buffer> = {}): Promise<number> {
+  async bisect(
+    compare: CompareLine | CompareLine<Buffer>,
+    options: BisectOptions | BisectOptions<Buffer> = {},
+  ): Promise<number> {
     this.#cache.enter();
     return bisect(this.#cache, compare as CompareLine, options as BisectOptions);
   }

@@ -62,20 +62,18 @@ Napi::Value FindNthBytes(const Napi::CallbackInfo& info) {
   size_t needle_length;
   size_t unit;
   const int64_t n = IntegerAt(info, 3);
-  if (n < 1 || !HaystackAt(info, 0, &bytes, &length) ||
-      !NeedleAt(info, 1, &needle, &needle_length, &unit)) {
+  if (n < 1 || !HaystackAt(info, 0, &bytes, &length) || !NeedleAt(info, 1, &needle, &needle_length, &unit)) {
     return Result(info.Env(), -1);
   }
-  return Result(info.Env(),
-                FindNth(bytes, length, needle, needle_length, unit, static_cast<uint64_t>(n)));
+  return Result(info.Env(), FindNth(bytes, length, needle, needle_length, unit, static_cast<uint64_t>(n)));
 }
 
 // Reads into memory of its own, not through a mapping: one copy costs no more than the page faults, leaves
 // nothing in the resident set, and meets no signal.
 class CountJob : public Job {
  public:
-  CountJob(Napi::Env env, int fd, int64_t position, int64_t length, int64_t step,
-           std::vector<uint8_t> needle, size_t unit, Napi::Value counts)
+  CountJob(Napi::Env env, int fd, int64_t position, int64_t length, int64_t step, std::vector<uint8_t> needle,
+           size_t unit, Napi::Value counts)
       : fd_(fd), position_(position), length_(length), step_(step), needle_(std::move(needle)), unit_(unit) {
     napi_create_reference(env, counts, 1, &target_);
   }

@@ -107,7 +107,7 @@ export class LineIndex<T extends string | Buffer = string> {
     this.#table = table;
   }
 
-  /** Makes an index, or loads one. @internal */
+  /** Makes an index, or loads one. */
   static async create<T extends string | Buffer>(
     source: CountingSource,
     options: LineIndexOptions<T> = {},
@@ -119,7 +119,11 @@ export class LineIndex<T extends string | Buffer = string> {
     const step = refreshOptions(options);
     const { format } = resolveOptions({ delimiter, encoding } as LinesOptions);
     if (format.overlapsItself)
-      throw invalidArgValue('options.delimiter', delimiter, 'overlaps itself, so that lines depend on where one begins');
+      throw invalidArgValue(
+        'options.delimiter',
+        delimiter,
+        'overlaps itself, so that lines depend on where one begins',
+      );
     toCount(interval, 'options.interval', 1, MOST_INTERVAL);
     const path = from === undefined ? undefined : indexPath(source, from === true ? undefined : from, 'options.from');
     if (step.signal?.aborted) throw step.signal.reason;
