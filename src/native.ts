@@ -44,7 +44,7 @@ export interface Native {
   find(bytes: Uint8Array, offset: number, length: number, needle: Uint8Array, last: boolean): number;
   /** How often `needle` stands in `bytes`; a `wide` one is of 2-byte units, and so are its places. */
   count(bytes: Uint8Array, needle: Uint8Array, wide: boolean): number;
-  /** Where the n-th of them (from 1) stands; -1 when there are fewer. */
+  /** Where the n-th of them (from 1) stands; -1 - k when there are only k. */
   findNth(bytes: Uint8Array, needle: Uint8Array, wide: boolean, n: number): number;
   /** Puts the handler for lost pages in place again, where another has replaced it. */
   installGuard(): number;

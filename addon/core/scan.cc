@@ -107,18 +107,22 @@ int64_t FindNth(const uint8_t* haystack, size_t length, const uint8_t* needle, s
   // Counting is faster than finding: only the piece with the n-th is searched.
   constexpr size_t kPiece = 1024;
   size_t from = 0;
+  uint64_t before = 0;
   if (needle_length == unit) {
-    for (uint64_t count; length - from > kPiece; from += kPiece, n -= count) {
-      count = Count(haystack + from, kPiece, needle, needle_length, unit);
-      if (count >= n) break;
+    while (from < length) {
+      const size_t piece = std::min(kPiece, length - from);
+      const uint64_t count = Count(haystack + from, piece, needle, needle_length, unit);
+      if (before + count >= n) break;
+      before += count;
+      from += piece;
     }
   }
-  int64_t at;
-  do {
-    at = FindAligned(haystack, length, from, needle, needle_length, unit);
+  for (;;) {
+    const int64_t at = FindAligned(haystack, length, from, needle, needle_length, unit);
+    if (at < 0) return -1 - static_cast<int64_t>(before);
+    if (++before == n) return at;
     from = static_cast<size_t>(at) + needle_length;
-  } while (at >= 0 && --n > 0);
-  return at;
+  }
 }
 
 }  // namespace sliding_mmap

@@ -17,7 +17,7 @@ int64_t FindLast(const uint8_t* haystack, size_t length, const uint8_t* needle, 
 // In how many places the needle stands whole.
 uint64_t Count(const uint8_t* haystack, size_t length, const uint8_t* needle, size_t needle_length,
                size_t unit);
-// Offset of the n-th place, counted from 1, or -1.
+// Offset of the n-th place, counted from 1; -1 - k where there are only k.
 int64_t FindNth(const uint8_t* haystack, size_t length, const uint8_t* needle, size_t needle_length,
                 size_t unit, uint64_t n);
 

@@ -54,7 +54,7 @@ Napi::Value CountBytes(const Napi::CallbackInfo& info) {
   return Result(info.Env(), static_cast<int64_t>(Count(bytes, length, needle, needle_length, unit)));
 }
 
-// findNth(bytes, needle, wide, n): where the n-th stands, counted from 1; -1 when there are fewer
+// findNth(bytes, needle, wide, n): where the n-th stands, counted from 1; -1 - k when there are only k
 Napi::Value FindNthBytes(const Napi::CallbackInfo& info) {
   const uint8_t* bytes;
   const uint8_t* needle;

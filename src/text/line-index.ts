@@ -117,7 +117,7 @@ export class LineIndex<T extends string | Buffer = string> {
     if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', options);
     const { delimiter, encoding, from, interval = INTERVAL } = options;
     const step = refreshOptions(options);
-    const { format } = resolveOptions({ delimiter, encoding } as LinesOptions);
+    const { format } = resolveOptions({ delimiter, encoding });
     if (format.overlapsItself)
       throw invalidArgValue(
         'options.delimiter',
@@ -290,7 +290,7 @@ export class LineIndex<T extends string | Buffer = string> {
         this.#spare = piece;
         return position + at + delimiter.length;
       }
-      left -= native.count(bytes, delimiter, wide);
+      left -= -1 - at;
       position += bytes.length - delimiter.length + 1;
     }
     throw this.#changed('has fewer delimiters than it had');
@@ -547,7 +547,7 @@ async function* countAll(
         position += length;
       }
       yield await Promise.race([jobs[0]!, stopped]);
-      jobs.shift();
+      void jobs.shift();
     }
   } finally {
     signal?.removeEventListener('abort', onAbort);

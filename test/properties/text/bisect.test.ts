@@ -82,7 +82,8 @@ describe('bisect: any sorted lines', () => {
           // Ranges of whole lines, as a caller makes them.
           const begins = [0];
           const all = new Lines(new MemoryTextSource(bytes), { encoding });
-          for (const _ of all) begins.push(all.position);
+          const each = all[Symbol.iterator]();
+          while (each.next().done !== true) begins.push(all.position);
           const start = begins[Math.min(skip, begins.length - 1)]!;
           const end = begins.at(-1 - drop) ?? bytes.length;
           const range = skip % 2 === 0 || start > end ? {} : { start, end };
@@ -156,7 +157,7 @@ describe('bisect: touches few pages', () => {
       for (const share of [0, 0.001, 1 / 3, 0.5, 0.77777, 0.999999]) {
         const key = Math.floor(lines * share);
         const source = new EndlessLog(gib * GIB);
-        const position = await bisect(source, (line) => Number(line.slice(0, 16)) - key);
+        const position = await bisect(source, (line: string) => Number(line.slice(0, 16)) - key);
         const block = Math.floor(key / 8);
         const found = EndlessLog.block(block).indexOf(String(key).padStart(16, '0'));
         assert.equal(position, block * 1024 + found);

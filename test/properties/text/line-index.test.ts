@@ -102,14 +102,14 @@ describe('lineIndex: any bytes, any interval, any growth', () => {
         fc.integer({ min: 1, max: 70 }),
         async ({ encoding, delimiter }, growth, interval, mostEntries, windowSize) => {
           const source = new CountingTextSource(Buffer.alloc(0), { windowSize, isCold: (read) => read % 5 === 0 });
-          const index = await LineIndex.create<Line>(source, { encoding, delimiter, interval } as never, mostEntries);
+          const index = await LineIndex.create<Line>(source, { encoding, delimiter, interval }, mostEntries);
           await verify(index, Buffer.alloc(0), encoding, delimiter);
           for (const step of growth) {
             source.append(toBytes(step, encoding));
             assert.equal(await index.refresh(), index.lineCount);
             await verify(index, Buffer.from(source.bytes), encoding, delimiter);
           }
-          const whole = await LineIndex.create<Line>(source, { encoding, delimiter, interval } as never, 1024);
+          const whole = await LineIndex.create<Line>(source, { encoding, delimiter, interval }, 1024);
           assert.equal(whole.lineCount, index.lineCount);
           assert.equal(source.retained, source.released);
         },
@@ -131,7 +131,7 @@ describe('lineIndex: any bytes, any interval, any growth', () => {
           const loaded: LineIndex<Line> = await file.lineIndex({ ...(options as object), from: true });
           await index.refresh();
           const bytes = fs.readFileSync(path);
-          const expected = [...new Lines<Line>(new CountingTextSource(bytes), { encoding, delimiter } as never)];
+          const expected = [...new Lines<Line>(new CountingTextSource(bytes), { encoding, delimiter })];
           for (const made of [index, loaded]) {
             assert.equal(made.lineCount, expected.length);
             assert.deepEqual([...made.linesSync()], expected);
@@ -181,7 +181,7 @@ describe('count and findNth: any bytes', () => {
         assert.equal(native.count(haystack, needle, wide), places.length);
         for (const n of [1, 2, places.length >> 1, places.length].filter((n) => n > 0 && n <= places.length))
           assert.equal(native.findNth(haystack, needle, wide, n), places[n - 1]);
-        assert.equal(native.findNth(haystack, needle, wide, places.length + 1), -1);
+        assert.equal(native.findNth(haystack, needle, wide, places.length + 1), -1 - places.length);
       }),
       { numRuns: 300 },
     ));

@@ -75,7 +75,7 @@ describe('lineIndex: making it', () => {
 
   it('ends with what onProgress throws, and keeps what it had when it is refreshed', async () => {
     const source = text(numbered(10));
-    const index = await LineIndex.create(source, { interval: 16 } as never, 1024);
+    const index = await LineIndex.create(source, { interval: 16 }, 1024);
     source.append(Buffer.from(numbered(10, 11)));
     const reason = new Error('no');
     const fail = (): void => {
