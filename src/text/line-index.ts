@@ -107,7 +107,11 @@ export class LineIndex<T extends string | Buffer = string> {
     this.#table = table;
   }
 
-  /** Makes an index, or loads one. */
+  /**
+   * Makes an index, or loads one.
+   *
+   * @hidden
+   */
   static async create<T extends string | Buffer>(
     source: CountingSource,
     options: LineIndexOptions<T> = {},

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { MappedFile } from 'sliding-mmap';
 import { bisect, bisectSync, type BisectOptions, type CompareLine } from '#src/text/bisect.js';
 import { Lines } from '#src/text/lines.js';
+import { Folder } from '../../helpers/files.js';
 import { MemoryTextSource } from '../../helpers/memory-text-source.js';
+import { configurations } from '../../helpers/sizes.js';
 
 type Encoding = 'utf8' | 'latin1' | 'utf16le';
 
@@ -178,5 +181,59 @@ describe('bisect: touches few pages', () => {
       const read = source.reads.reduce((sum, { length }) => sum + length, 0);
       assert.ok(read < 4 * long.length, `${read} bytes`);
     }
+  });
+});
+
+describe('bisect: files', () => {
+  const lines = Array.from(
+    { length: 9000 },
+    (_, i) => `k${10 + Math.floor(i / 3) * 2} ${'x'.repeat(i % 71)}\n  at frame\n`,
+  );
+  const content = Buffer.from(lines.join(''));
+
+  for (const configuration of configurations)
+    it(`finds the first of equal lines, the next where there is none, and the end (${configuration.name})`, async () => {
+      using folder = new Folder();
+      await using file = await MappedFile.open(folder.file(content), 'r', configuration.options());
+      for (const key of [0, 10, 11, 12, 3000, 4501, 6007, 6008, 6009]) {
+        const expected = linear(content, compareTo(key), {});
+        assert.equal(await file.bisect(compareTo(key)), expected);
+        assert.equal(file.bisectSync(compareTo(key)), expected);
+      }
+      assert.equal(file.bisectSync(compareTo(6009)), content.length);
+    });
+
+  it('ends with what compare throws, what it does, and the signal', async () => {
+    using folder = new Folder();
+    const file = MappedFile.openSync(folder.file(content));
+    const reason = new Error('no');
+    const fail = (): never => {
+      throw reason;
+    };
+    assert.throws(() => file.bisectSync(fail), reason);
+    await assert.rejects(file.bisect(fail), reason);
+    await assert.rejects(
+      file.bisect(() => 0, { signal: AbortSignal.abort(reason) }),
+      reason,
+    );
+    const controller = new AbortController();
+    await assert.rejects(
+      file.bisect(() => (controller.abort(reason), 1), { signal: controller.signal }),
+      reason,
+    );
+    for (const result of ['1', null, 1n, {}])
+      assert.throws(() => file.bisectSync(() => result as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    assert.throws(() => file.bisectSync(undefined as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    assert.throws(() => file.bisectSync(() => 0, { delimiter: '\n\n' }), { code: 'ERR_INVALID_ARG_VALUE' });
+    assert.equal(
+      file.bisectSync(() => NaN),
+      content.length,
+    );
+    assert.equal(
+      file.bisectSync(() => 0),
+      0,
+    );
+    assert.throws(() => file.bisectSync(() => (file.closeSync(), -1)), { code: 'ERR_MAPPED_FILE_CLOSED' });
+    await file.close();
   });
 });

@@ -73,6 +73,19 @@ describe('lineIndex: making it', () => {
     await file.close();
   });
 
+  it('ends with an error when the file shrinks meanwhile, and keeps what it had', async () => {
+    const source = text(numbered(100));
+    source.hold = async () => void (source.bytes = source.bytes.subarray(0, 50));
+    await assert.rejects(LineIndex.create(source), { code: 'ERR_MAPPED_FILE_TRUNCATED' });
+
+    using folder = new Folder();
+    const name = folder.sparse(2 ** 28);
+    await using file = await MappedFile.open(name);
+    const made = file.lineIndex({ onProgress: () => fs.truncateSync(name, 5) });
+    await assert.rejects(made, { code: 'ERR_MAPPED_FILE_TRUNCATED', path: name });
+    assert.equal((await file.lineIndex()).size, 5);
+  });
+
   it('ends with what onProgress throws, and keeps what it had when it is refreshed', async () => {
     const source = text(numbered(10));
     const index = await LineIndex.create(source, { interval: 16 }, 1024);
