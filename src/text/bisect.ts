@@ -132,7 +132,8 @@ function* firstWithKey<T extends string | Buffer>(
       if (position >= limit) return undefined;
       const order = compare(lines[i] as T, position) as unknown;
       if (order === undefined || Number.isNaN(order)) continue;
-      if (typeof order !== 'number') throw invalidArgType('value returned by the compare argument', 'of type number or undefined', order);
+      if (typeof order !== 'number')
+        throw invalidArgType('value returned by the compare argument', 'of type number or undefined', order);
       if (any || !(order < 0)) return { position, next: scanner.positionAfter(i + 1), isLess: order < 0 };
     }
   }
