@@ -17,9 +17,11 @@ export type BisectOptions<T extends string | Buffer = string> = Pick<
   'delimiter' | 'encoding' | 'end' | 'maxLineLength' | 'overflow' | 'signal' | 'start'
 >;
 
-/** Bytes read at a time: a page. */
+/** Bytes read at a time where one line is wanted. */
+const PROBE = 512;
+/** Bytes read at a time where all are. */
 const BLOCK = 4096;
-/** Up to so many bytes are read from the front: halving them further would read the same page again. */
+/** Up to so many bytes are read from the front: halving them further would read the same pages again. */
 const SHORT = 2 * BLOCK;
 /** Most bytes read at a time while the end of a long line is looked for. */
 const LONGEST_STEP = 256 * 1024;
@@ -91,7 +93,7 @@ function* lineStart({ format, start }: ResolvedOptions, position: number, limit:
   const { delimiterLength } = format;
   // A line begins where a delimiter ends.
   let at = Math.max(start, position - delimiterLength);
-  for (let size = BLOCK; at < limit; size = Math.min(LONGEST_STEP, 2 * size)) {
+  for (let size = PROBE; at < limit; size = Math.min(LONGEST_STEP, 2 * size)) {
     const block = Buffer.allocUnsafeSlow(Math.min(size + delimiterLength, limit - at));
     const bytes = yield* fill(block, at);
     const found = format.find(block.subarray(0, bytes), 0);
@@ -123,7 +125,7 @@ function* firstWithKey<T extends string | Buffer>(
   end: number,
   any: boolean,
 ): Reading<Met | undefined> {
-  const scanner = new ForwardScanner(format, from, end, BLOCK, source.path);
+  const scanner = new ForwardScanner(format, from, end, any ? PROBE : BLOCK, source.path);
   for (let request = scanner.next(); request !== undefined; request = scanner.next()) {
     if (!scanner.accept(yield request)) continue;
     const { lines } = scanner;

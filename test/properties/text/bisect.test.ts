@@ -151,9 +151,9 @@ class EndlessLog extends MemoryTextSource {
 describe('bisect: touches few pages', () => {
   const GIB = 2 ** 30;
   for (const [gib, reads, pages] of [
-    [1, 50, 80],
-    [100, 64, 100],
-    [16 * 1024, 78, 120],
+    [1, 36, 36],
+    [100, 50, 46],
+    [16 * 1024, 64, 64],
   ] as const) {
     it(`of a sorted file of ${gib} GiB at most ${pages}, in at most ${reads} reads`, async () => {
       const lines = gib * GIB * (8 / 1024);
