@@ -534,10 +534,10 @@ async function* countAll(
   stopped.catch(() => {});
   const onAbort = (): void => stop(signal!.reason);
   const release = source.retain(stop);
-  signal?.addEventListener('abort', onAbort, { once: true });
   const jobs: Array<Promise<Counted>> = [];
   let position = start;
   try {
+    signal?.addEventListener('abort', onAbort, { once: true });
     while (position < end || jobs.length > 0) {
       while (position < end && jobs.length < JOBS) {
         // Since this job was asked for, or while it runs, the table may be halved: its steps then are parts of the new
@@ -554,8 +554,8 @@ async function* countAll(
       void jobs.shift();
     }
   } finally {
-    signal?.removeEventListener('abort', onAbort);
     void Promise.allSettled(jobs).then(release);
+    signal?.removeEventListener('abort', onAbort);
   }
 }
 
