@@ -78,6 +78,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportFiles(env, exports);
   ExportHotReads(env, exports);
   ExportJobs(env, exports);
+  ExportCounting(env, exports);
   return exports;
 }
 
