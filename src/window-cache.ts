@@ -117,7 +117,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#openedWritable = options.writable;
     this.#writable = options.writable;
     this.#windows = new WindowTable({ ...options, storable: this.#isStorable });
-    this.#tellsResidency = native.tellsResidency(this.fd) === 1;
+    // Strict files have no windows, which scalars would trust.
+    this.#tellsResidency = !options.strict && native.tellsResidency(this.fd) === 1;
     this.#size = 0;
     this.#resized(this.#errors.succeed(native.fileSize(this.fd), 'fstat'));
   }
@@ -322,6 +323,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     const from = position - window.start;
     if (surely && window.bytes[from + length - 1] === 0) return false;
     copy(window.bytes, from, target, offset, length);
+    // Once more: it may have been cut while it was copied.
+    if (surely && window.bytes[from + length - 1] === 0) return false;
     return !this.#findLostPages();
   }
 
