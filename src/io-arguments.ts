@@ -112,12 +112,7 @@ function isArray(value: unknown): value is unknown[] {
 
 // As node:fs, which cuts fractions off; but what no buffer can hold is out of range, and does not wrap.
 function readLength(length: unknown): number {
-  if (typeof length === 'number') return Math.abs(length) >= 2 ** 31 ? length : length | 0;
-  try {
-    return (length as number) | 0;
-  } catch {
-    throw invalidArgType('length', 'of type number', length);
-  }
+  return typeof length === 'number' && Math.abs(length) >= 2 ** 31 ? length : (length as number) | 0;
 }
 
 function readPosition(position: unknown): number {
