@@ -114,10 +114,19 @@ export function openRequest(source: unknown, flags: unknown, options: OpenOption
   };
 }
 
+/** What only pretends to be one cannot be looked at. */
+function isURL(value: unknown): value is URL {
+  try {
+    return value instanceof URL && typeof value.href === 'string';
+  } catch {
+    return false;
+  }
+}
+
 function sourceOf(source: unknown): { source: PathLike | number; path: string | undefined } {
   if (typeof source === 'number') return { source: toCount(source, 'fd', 0, 2 ** 31 - 1), path: undefined };
   if (typeof source === 'string') return { source, path: source };
-  if (source instanceof URL) return { source, path: fileURLToPath(source) };
+  if (isURL(source)) return { source, path: fileURLToPath(source) };
   if (isUint8Array(source)) {
     const bytes = Buffer.from(plainBytes(source));
     return { source: bytes, path: bytes.toString() };

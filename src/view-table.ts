@@ -37,11 +37,13 @@ interface Collected {
 
 const collected = new FinalizationRegistry(forget);
 
-/** The collector has taken a view's buffer: its finalizer, in the addon, unmaps it. */
+/** The collector has taken a view's buffer: its finalizer, in the addon, unmaps it, where it was not released. */
 function forget({ lease, leases, pool }: Collected): void {
-  lease.released = true;
-  leases.delete(lease.id);
-  pool.viewReleased(lease.reserved);
+  if (!lease.released) {
+    lease.released = true;
+    leases.delete(lease.id);
+    pool.viewReleased(lease.reserved);
+  }
   native.forgetMapping(lease.id);
 }
 
@@ -107,12 +109,14 @@ export class ViewTable {
     return { lease, buffer };
   }
 
-  /** Detaches the buffer and unmaps the view; what was transferred to another thread stays with it. Idempotent. */
+  /**
+   * Detaches the buffer and takes the file away; what was transferred to another thread stays with it. Idempotent.
+   * The range of addresses is free once the buffer is collected: see `PutAway` in the addon.
+   */
   release(lease: ViewLease, buffer: ArrayBuffer): void {
     if (lease.released) return;
     lease.released = true;
     this.#leases.delete(lease.id);
-    collected.unregister(lease);
     this.#pool.viewReleased(lease.reserved);
     native.releaseMapping(lease.id, buffer);
   }

@@ -38,6 +38,11 @@ class Mapping {
 
   int Protect(os::Access access);
 
+  // Takes the file away and leaves memory of zeros that can be read and written: for a range whose address
+  // somebody may still have handed to a thread that he did not wait for. From then on it is not counted as a
+  // mapping. False, and nothing done, where the address space is too dear for that.
+  bool Retire();
+
   // Gives the address space back. Idempotent.
   void Release();
 
@@ -51,6 +56,7 @@ class Mapping {
   size_t mapped() const { return mapped_; }
   uint64_t position() const { return position_; }
   uint32_t faults() const { return slot_ == nullptr ? 0 : slot_->faults.load(std::memory_order_acquire); }
+  // Of a range that has lost a page.
   size_t first_fault() const { return slot_ == nullptr ? 0 : slot_->first.load(std::memory_order_relaxed); }
 
   // Ranges that exist in this process, and how many may: a wide margin under the system's limit, because at
@@ -58,6 +64,9 @@ class Mapping {
   // mappings.
   static int64_t Count();
   static int64_t Limit();
+
+  // Whether the ranges that are retired are more, or longer, than should be kept.
+  static bool TooManyRetired();
 
  private:
   uint8_t* data_ = nullptr;
@@ -67,6 +76,7 @@ class Mapping {
   os::Access access_ = os::Access::kRead;
   os::Sharing sharing_ = os::Sharing::kShared;
   FaultGuard::Slot* slot_ = nullptr;
+  bool retired_ = false;
 };
 
 }  // namespace sliding_mmap

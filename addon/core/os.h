@@ -31,6 +31,9 @@ void Release(void* address, size_t length);
 // yet. When it fails the range may hold anything: call MapZeros before it is read.
 int MapFile(void* address, size_t length, int fd, uint64_t position, Access access, Sharing sharing);
 
+// Whether somebody limited it (RLIMIT_AS), so that what is kept of it is missing elsewhere.
+bool IsAddressSpaceLimited();
+
 // Replaces the pages by zeros again. Async-signal-safe.
 int MapZeros(void* address, size_t length, Access access);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -114,6 +115,15 @@ int Reserve(size_t length, size_t alignment, void** address) {
 }
 
 void Release(void* address, size_t length) { munmap(address, length); }
+
+bool IsAddressSpaceLimited() {
+#if defined(RLIMIT_AS)
+  struct rlimit limit;
+  return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+#else
+  return false;
+#endif
+}
 
 int MapFile(void* address, size_t length, int fd, uint64_t position, Access access, Sharing sharing) {
   if (int error = Injected(Call::kMapFile)) return error;

@@ -120,7 +120,7 @@ class MappingsJob : public Job {
   }
   int64_t Finish(Napi::Env env, int64_t result) override {
     for (const auto& lease : leases_) {
-      if (--lease->jobs == 0 && lease->release_after_jobs) Environment::Of(env).Unmap(lease.get());
+      if (--lease->jobs == 0 && lease->release_after_jobs) Environment::Of(env).PutAway(lease);
     }
     return result;
   }

@@ -31,13 +31,19 @@ Napi::Value Exposed(Napi::Env env, const std::shared_ptr<Lease>& lease, uint8_t*
   return result;
 }
 
+// Address space, before the engine's needs: what is kept of released views goes first.
+int Reserve(Napi::Env env, Mapping* mapping, size_t capacity) {
+  const int error = mapping->Reserve(capacity);
+  return error == ENOMEM && Environment::Of(env).GiveBack() ? mapping->Reserve(capacity) : error;
+}
+
 // createWindow(capacity): { id, buffer, byteOffset: 0 }, a negative errno, or undefined where the engine
 // refuses external buffers. `capacity` is a multiple of the granularity.
 Napi::Value CreateWindow(const Napi::CallbackInfo& info) {
   size_t capacity;
   if (!SizeAt(info, 0, &capacity)) return Failure(info.Env(), ENOMEM);
   auto lease = std::make_shared<Lease>();
-  if (int error = lease->mapping.Reserve(capacity)) return Failure(info.Env(), error);
+  if (int error = Reserve(info.Env(), &lease->mapping, capacity)) return Failure(info.Env(), error);
   return Exposed(info.Env(), lease, lease->mapping.data(), capacity, false, 0);
 }
 
@@ -80,7 +86,7 @@ Napi::Value CreateView(const Napi::CallbackInfo& info) {
     return Failure(env, ENOMEM);
   }
   auto lease = std::make_shared<Lease>();
-  int error = lease->mapping.Reserve(static_cast<size_t>(capacity));
+  int error = Reserve(env, &lease->mapping, static_cast<size_t>(capacity));
   if (error == 0) {
     error = lease->mapping.Slide(DescriptorAt(info, 0), base, before + length, AccessOf(FlagAt(info, 3)),
                                  FlagAt(info, 4) ? os::Sharing::kPrivate : os::Sharing::kShared);
@@ -90,13 +96,13 @@ Napi::Value CreateView(const Napi::CallbackInfo& info) {
   return Exposed(env, lease, lease->mapping.data() + before - slack, slack + length, true, slack);
 }
 
-// releaseMapping(id, buffer): true when it is unmapped (or will be, when the jobs that use it have ended);
-// false when its memory now belongs to the thread that the buffer was transferred to
+// releaseMapping(id, buffer): true when the file is unmapped (or will be, when the jobs that use it have
+// ended); false when its memory now belongs to the thread that the buffer was transferred to
 Napi::Value ReleaseMapping(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), Environment::Of(info.Env()).Release(IdAt(info, 0), info[1]));
 }
 
-// forgetMapping(id): its buffer has been collected
+// forgetMapping(id): its buffer, released or not, has been collected
 Napi::Value ForgetMapping(const Napi::CallbackInfo& info) {
   Environment::Of(info.Env()).Forget(IdAt(info, 0));
   return info.Env().Undefined();

@@ -46,7 +46,8 @@ export class LineFormat {
 
   constructor({ encoding, delimiter, copy, maxLineLength, truncates }: LineFormatOptions) {
     this.#encoding = encoding === 'utf-8' ? 'utf8' : encoding;
-    if (!Object.hasOwn(BYTE_ORDER_MARKS, this.#encoding)) throw invalidArgValue('options.encoding', encoding);
+    if (typeof encoding !== 'string' || !Object.hasOwn(BYTE_ORDER_MARKS, this.#encoding))
+      throw invalidArgValue('options.encoding', encoding);
     this.unit = this.#encoding === 'utf16le' ? 2 : 1;
     this.#copy = copy;
     this.maxLineLength = maxLineLength;
