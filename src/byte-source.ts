@@ -15,7 +15,7 @@ export interface ByteSource {
   /** The path the bytes come from, for messages; `undefined` when only a descriptor is known. */
   readonly path: string | undefined;
 
-  /** Size in bytes as last seen. */
+  /** Size in bytes as last seen; `Infinity` where only reading tells, by giving 0 bytes. */
   readonly size: number;
 
   /** Looks at the size again and returns it, in bytes. */
@@ -44,7 +44,10 @@ export interface ByteSource {
   /** Brings the range into memory without blocking the event loop. Ranges past the end are cut. */
   prefetch(start: number, end: number): Promise<void>;
 
-  /** Tells that the range is not needed again soon: its pages leave this process's resident set. */
+  /**
+   * Tells that the range is not needed again soon: its pages leave this process's resident set. Where only reading tells
+   * the size, it is not asked for again at all.
+   */
   release(start: number, end: number): void;
 
   /** Keeps the source usable until the returned function is called (once): `close()` waits for it or cancels it. */
@@ -59,7 +62,10 @@ export interface LendingSource extends ByteSource {
    */
   lend(position: number, length: number): Loan;
 
-  /** As `lend`; resolves when the bytes are in memory. */
+  /**
+   * As `lend`; resolves when the bytes are in memory. Shorter, down to nothing, where only reading tells the size and
+   * they end before.
+   */
   lendReady(position: number, length: number): Promise<Loan>;
 }
 
@@ -81,8 +87,8 @@ export interface ByteSink {
   /** Reserves disk blocks for the range without changing the file's size. */
   preallocate(start: number, length: number): Promise<void>;
 
-  /** Resolves when everything written so far is on the device. */
-  flush(): Promise<void>;
+  /** Resolves when everything written so far is on the device; the range limits which mappings are looked at first. */
+  flush(start?: number, end?: number): Promise<void>;
 
   /** As in {@link ByteSource}. */
   retain(cancel: (reason: Error) => void): () => void;
