@@ -650,6 +650,7 @@ export class WindowCache implements LendingSource, ByteSink {
   }
 
   #copyView(start: number, length: number, shared: boolean): { lease: ViewLease; buffer: ArrayBuffer } {
+    this.#settle(start, length);
     const { lease, copy } = this.#views.createCopy(start, length, shared);
     try {
       copy.refresh(this.#read);
