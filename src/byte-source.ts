@@ -34,6 +34,12 @@ export interface ByteSource {
   readInto(target: Uint8Array, position: number): number | Promise<number>;
 
   /**
+   * Gives up a read into `target` that waits for bytes which may never come: it then gives 0. Not there where no read
+   * can wait for so long.
+   */
+  abandon?(target: Uint8Array): void;
+
+  /**
    * Calls `use` once with the bytes from `position` that one window holds without a copy: at least one byte and
    * at most `length`; an empty array at the end of the file. The array is valid only inside the call and is
    * never written. Checks for faults, and for the file's size, after `use` returns, and throws instead of

@@ -2,6 +2,7 @@
 import { constants as osConstants } from 'node:os';
 import type { ByteSink, LendingSource, Loan } from '../byte-source.js';
 import { plainBytes } from '../bytes.js';
+import { invalidState } from '../errors.js';
 import type { FileErrors } from '../file-errors.js';
 import type { WindowCache } from '../window-cache.js';
 import { type Inlet, openInlet } from './inlet.js';
@@ -10,6 +11,12 @@ import { openOutlet, type Outlet } from './outlet.js';
 
 const { EBADF } = osConstants.errno;
 const onlyAsynchronous = 'What is no file, as a pipe, is read asynchronously only';
+
+interface Waiter {
+  target: Uint8Array;
+  resolve: (bytes: number) => void;
+  reject: (reason: unknown) => void;
+}
 
 /**
  * Every read gives the next bytes, wherever it is aimed, and every write goes behind the one before. The ends are opened
@@ -24,11 +31,10 @@ export class Channel implements LendingSource, ByteSink {
   readonly #kind: Kind;
   #inlet: Inlet | undefined;
   #outlet: Outlet | undefined;
-  /** Bytes that were taken and are still wanted. */
-  #given: Uint8Array[] = [];
-  /** The read under way; those after it wait. */
-  #reading: Promise<unknown> | undefined;
-  #waiting = 0;
+  /** Bytes that were taken from the inlet and by nobody yet, in order. */
+  readonly #given: Uint8Array[] = [];
+  readonly #waiters: Waiter[] = [];
+  #isPumping = false;
   #lastWrite: Promise<unknown> = Promise.resolve();
   readonly #readable: boolean;
 
@@ -67,43 +73,55 @@ export class Channel implements LendingSource, ByteSink {
   readInto(target: Uint8Array): number | Promise<number> {
     this.#cache.enter();
     if (!this.#readable) throw this.#errors.system(EBADF, 'read');
-    if (this.#reading === undefined) {
+    if (this.#waiters.length === 0) {
       const given = this.#takeGiven(target);
       if (given > 0 || target.length === 0) return given;
     }
-    return this.#readNext(target);
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ target, resolve, reject });
+      void this.#pump();
+    });
   }
 
-  async #readNext(target: Uint8Array): Promise<number> {
-    const inlet = (this.#inlet ??= openInlet(this.#cache.fd, this.#kind, this.#errors));
-    const read = this.#cache.track(this.#readAfter(this.#reading, inlet, target));
-    this.#reading = read;
-    if (this.#waiting++ === 0) inlet.keepAlive(true);
+  /** A read that waits gives 0, and what it would have got is for the next. */
+  abandon(target: Uint8Array): void {
+    const index = this.#waiters.findIndex((waiter) => waiter.target === target);
+    if (index >= 0) this.#waiters.splice(index, 1)[0]?.resolve(0);
+  }
+
+  /** Takes from the inlet for as long as somebody waits. */
+  async #pump(): Promise<void> {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
     try {
-      return await read;
-    } finally {
-      if (--this.#waiting === 0) {
-        this.#reading = undefined;
-        inlet.keepAlive(false);
+      const inlet = (this.#inlet ??= openInlet(this.#cache.fd, this.#kind, this.#errors));
+      inlet.keepAlive(true);
+      while (this.#waiters.length > 0) {
+        const next = inlet.next();
+        const bytes = next instanceof Promise ? await this.#cache.track(next) : next;
+        if (bytes.length > 0) {
+          this.#given.push(bytes);
+          this.#serve();
+        } else {
+          this.#waiters.shift()?.resolve(0);
+        }
       }
+    } catch (error) {
+      for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    } finally {
+      this.#isPumping = false;
+      this.#inlet?.keepAlive(false);
     }
   }
 
-  async #readAfter(before: Promise<unknown> | undefined, inlet: Inlet, target: Uint8Array): Promise<number> {
-    await before?.catch(() => {});
-    if (this.#cache.closed) throw this.#errors.closed();
-    const given = this.#takeGiven(target);
-    if (given > 0) return given;
-    let done: number;
-    try {
-      done = await inlet.read(target);
-    } catch (error) {
-      if (this.#cache.closed) throw this.#errors.closed();
-      throw error;
+  #serve(): void {
+    while (this.#given.length > 0) {
+      const waiter = this.#waiters.shift();
+      if (waiter === undefined) return;
+      const done = this.#takeGiven(waiter.target);
+      if (done > 0) waiter.resolve(done);
+      else waiter.reject(invalidState('The buffer was detached while it was read into'));
     }
-    // What came last is lost: nobody can ask for it any more.
-    if (this.#cache.closed) throw this.#errors.closed();
-    return done;
   }
 
   #takeGiven(target: Uint8Array): number {
@@ -123,6 +141,7 @@ export class Channel implements LendingSource, ByteSink {
   /** Puts bytes back that a reader took and did not use: they are the next ones. */
   giveBack(bytes: Uint8Array): void {
     if (bytes.length > 0) this.#given.unshift(bytes);
+    this.#serve();
   }
 
   readIntoSync(target: Uint8Array, position: number): number {
@@ -182,6 +201,7 @@ export class Channel implements LendingSource, ByteSink {
 
   /** After the cache: reads that wait reject; writes that were accepted still go out. */
   close(): void {
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#errors.closed());
     this.#inlet?.close();
     const outlet = this.#outlet;
     if (outlet !== undefined) void this.#cache.idle().then(() => outlet.close());

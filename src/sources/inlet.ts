@@ -9,19 +9,20 @@ import { native } from '../native.js';
 import type { Kind } from './kind.js';
 
 const { EAGAIN, EIO } = osConstants.errno;
-/** Most that one job on the thread pool reads. */
-const jobLimit = 1024 * 1024;
+const nothing = new Uint8Array(0);
+/** What one job on the thread pool reads, in bytes. */
+const pieceSize = 256 * 1024;
 /** Pauses, in milliseconds, between two looks at a device that has nothing to give and cannot be waited for. */
 const firstPause = 5;
 const longestPause = 100;
 
-/** The reading end of something. One call of `read` at a time. */
+/** The reading end of something. */
 export interface Inlet {
-  /** Fills `target` with up to so many of the next bytes and gives the count; 0 at the end. */
-  read(target: Uint8Array): number | Promise<number>;
+  /** The next bytes, as many as there are, in memory that is the caller's; none at the end. One call at a time. */
+  next(): Uint8Array | Promise<Uint8Array>;
   /** Whether waiting here keeps the process alive. */
   keepAlive(on: boolean): void;
-  /** A read that is waiting rejects, or gives 0. */
+  /** A call that is waiting rejects, or gives nothing. */
   close(): void;
 }
 
@@ -41,7 +42,6 @@ class StreamInlet implements Inlet {
   readonly #errors: FileErrors;
   #failure: Error | undefined;
   #done = false;
-  #rest: Uint8Array | undefined;
   #wake: (() => void) | undefined;
 
   constructor(fd: number, kind: 'stream' | 'tty', errors: FileErrors) {
@@ -68,35 +68,27 @@ class StreamInlet implements Inlet {
     });
   }
 
-  read(target: Uint8Array): number | Promise<number> {
-    const bytes = this.#take(target);
-    return bytes ?? this.#wait(target);
+  next(): Uint8Array | Promise<Uint8Array> {
+    return this.#take() ?? this.#wait();
   }
 
-  async #wait(target: Uint8Array): Promise<number> {
+  async #wait(): Promise<Uint8Array> {
     for (;;) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
       this.#wake = undefined;
-      const bytes = this.#take(target);
+      const bytes = this.#take();
       if (bytes !== undefined) return bytes;
     }
   }
 
-  #take(target: Uint8Array): number | undefined {
-    const chunk = this.#rest ?? (this.#stream.read() as Buffer | null);
-    if (chunk === null) {
-      if (this.#failure !== undefined) {
-        const { errno = -EIO } = this.#failure as NodeJS.ErrnoException;
-        throw this.#errors.system(Math.abs(errno), 'read');
-      }
-      return this.#done ? 0 : undefined;
-    }
-    const length = Math.min(chunk.length, target.length);
-    target.set(chunk.subarray(0, length));
-    this.#rest = length < chunk.length ? chunk.subarray(length) : undefined;
-    return length;
+  #take(): Uint8Array | undefined {
+    const chunk = this.#stream.read() as Buffer | null;
+    if (chunk !== null) return chunk;
+    if (this.#failure === undefined) return this.#done ? nothing : undefined;
+    const { errno = -EIO } = this.#failure as NodeJS.ErrnoException;
+    throw this.#errors.system(Math.abs(errno), 'read');
   }
 
   keepAlive(on: boolean): void {
@@ -125,17 +117,17 @@ class JobInlet implements Inlet {
     this.#errors = errors;
   }
 
-  async read(target: Uint8Array): Promise<number> {
+  async next(): Promise<Uint8Array> {
+    const piece = new Uint8Array(Buffer.allocUnsafeSlow(pieceSize).buffer);
     let done: number;
     for (let pause = firstPause; ; pause = Math.min(2 * pause, longestPause)) {
-      const length = Math.min(target.length, jobLimit);
-      done = await native.readAsync(this.#fd, target, 0, length, this.#position, true);
+      done = await native.readAsync(this.#fd, piece, 0, pieceSize, this.#position, true);
       if (done !== -EAGAIN) break;
       await delay(pause, undefined, { signal: this.#closing.signal });
     }
     if (done < 0) throw this.#errors.system(-done, 'read');
     if (this.#position >= 0) this.#position += done;
-    return done;
+    return piece.subarray(0, done);
   }
 
   keepAlive(): void {}

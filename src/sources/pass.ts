@@ -34,6 +34,10 @@ export class Pass implements ByteSource {
     return typeof read === 'number' ? this.#keep(target, read) : read.then((bytes) => this.#keep(target, bytes));
   }
 
+  abandon(target: Uint8Array): void {
+    this.#channel.abandon(target);
+  }
+
   #again(target: Uint8Array, position: number): number {
     let at = this.#start;
     for (const piece of this.#kept) {

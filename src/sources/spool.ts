@@ -6,9 +6,6 @@ import { native } from '../native.js';
 import type { WindowCache } from '../window-cache.js';
 import type { Inlet } from './inlet.js';
 
-/** Bytes moved at a time. */
-const pieceSize = 256 * 1024;
-
 /** Makes the file: for the user only (mode 0600), closed on exec, in the system's folder for temporary files. */
 export function openSpoolFile(errors: FileErrors): number {
   return errors.succeed(native.openUnlinked(os.tmpdir()), 'open');
@@ -16,6 +13,8 @@ export function openSpoolFile(errors: FileErrors): number {
 
 interface Waiter {
   end: number;
+  /** What a stream reads into, by which it gives the wait up. */
+  target: Uint8Array | undefined;
   resolve: () => void;
   reject: (reason: unknown) => void;
 }
@@ -58,13 +57,12 @@ export class Spool implements LendingSource {
   }
 
   async #fill(): Promise<void> {
-    const piece = new Uint8Array(pieceSize);
     try {
       for (;;) {
-        const length = await this.#inlet.read(piece);
-        if (length === 0 || this.#cache.closed) break;
-        await this.#cache.track(this.#append(piece, length));
-        this.#arrived += length;
+        const piece = await this.#inlet.next();
+        if (piece.length === 0 || this.#cache.closed) break;
+        await this.#append(piece);
+        this.#arrived += piece.length;
         if (this.#cache.closed) break;
         this.#cache.refreshSync();
         this.#wake();
@@ -81,7 +79,8 @@ export class Spool implements LendingSource {
     }
   }
 
-  async #append(piece: Uint8Array, length: number): Promise<void> {
+  async #append(piece: Uint8Array): Promise<void> {
+    const { length } = piece;
     for (let at = 0; at < length;) {
       const position = this.#arrived + at;
       const done = await native.writeAsync(this.#cache.fd, piece, at, length - at, position);
@@ -104,12 +103,20 @@ export class Spool implements LendingSource {
   }
 
   /** Resolves when the bytes before `end` have arrived, or all; rejects when they never will. */
-  reached(end: number): Promise<void> {
+  reached(end: number, target?: Uint8Array): Promise<void> {
     if (this.#arrived >= end || this.#ended) return Promise.resolve();
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
     if (this.#cache.closed) return Promise.reject(this.#errors.closed());
     if (this.#waiters.size === 0) this.#inlet.keepAlive(true);
-    return new Promise((resolve, reject) => this.#waiters.add({ end, resolve, reject }));
+    return new Promise((resolve, reject) => this.#waiters.add({ end, target, resolve, reject }));
+  }
+
+  /** A read that waits gives 0. */
+  abandon(target: Uint8Array): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.target !== target) continue;
+      this.#settle(waiter, waiter.resolve);
+    }
   }
 
   /** As `FileHandle.read`: at a position it waits for all that was asked for. */
@@ -140,7 +147,9 @@ export class Spool implements LendingSource {
   readInto(target: Uint8Array, position: number): number | Promise<number> {
     this.#cache.enter();
     if (!this.#ended && position >= this.#arrived) {
-      return this.reached(position + 1).then(() => this.readInto(target, position));
+      // Given up, it has still not arrived.
+      const arrived = (): boolean => this.#ended || position < this.#arrived;
+      return this.reached(position + 1, target).then(() => (arrived() ? this.readInto(target, position) : 0));
     }
     const there = Math.min(target.length, this.#cache.size - position);
     return there <= 0 ? 0 : this.#cache.read(target, 0, there, position);

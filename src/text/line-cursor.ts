@@ -27,6 +27,7 @@ export class LineCursor<T extends string | Buffer> {
   #heldFrom: number | undefined;
   /** The read under way, and how to stop waiting for it. */
   #reading: Promise<unknown> | undefined;
+  #target: Uint8Array | undefined;
   #interrupt: (() => void) | undefined;
 
   constructor(source: ByteSource, options: ResolvedOptions, blockSize: number) {
@@ -66,6 +67,7 @@ export class LineCursor<T extends string | Buffer> {
       for (let request = this.#next(); request !== undefined; request = this.#next()) {
         const isEndless = this.#source.size === Infinity;
         if (isEndless && request.from !== undefined) this.#source.release(0, request.from);
+        this.#target = request.target;
         const read = this.#source.readInto(request.target, request.position);
         const bytes = typeof read === 'number' ? read : await this.#wait(read);
         // Only a wait that was cut short gives nothing: the next request then tells why.
@@ -99,6 +101,7 @@ export class LineCursor<T extends string | Buffer> {
     this.index = 0;
     this.#scanner = undefined;
     this.#interrupt?.();
+    if (this.#target !== undefined) this.#source.abandon?.(this.#target);
     // A read under way still uses the source.
     if (this.#reading === undefined) this.#releaseSource();
   }

@@ -104,8 +104,24 @@ describe('a FIFO', () => {
     const reader = file.readable().getReader();
     assert.equal(Buffer.from((await reader.read()).value as Uint8Array).toString(), 'dy');
     const waiting = reader.read();
+    await delay(5); // it waits for the pipe
     await reader.cancel();
     assert.equal((await waiting).done, true);
+    // Nobody reads any more; what comes is for the next.
+    const stream = file.createReadStream();
+    stream.resume();
+    await delay(5);
+    stream.destroy();
+    await once(stream, 'close');
+    const controller = new AbortController();
+    const line = file.lines({ signal: controller.signal })[Symbol.asyncIterator]().next();
+    await delay(5);
+    controller.abort(new Error('enough'));
+    await assert.rejects(line, { message: 'enough' });
+    const two = [file.read(Buffer.alloc(2)), file.read(Buffer.alloc(10))];
+    await fifo.write('rest');
+    const parts = (await Promise.all(two)).map(({ bytesRead, buffer }) => buffer.toString('latin1', 0, bytesRead));
+    assert.deepEqual(parts, ['re', 'st']);
     fifo.end();
   });
 
