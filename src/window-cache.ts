@@ -712,7 +712,12 @@ export class WindowCache implements LendingSource, ByteSink {
   checkView(lease: ViewLease): void {
     this.#reportLost(lease);
     if (lease.released || this.#closed) return;
-    const { position, length } = lease;
+    const { position, length, copy } = lease;
+    if (copy !== undefined) {
+      // Here it shows whether the file has room for what was written.
+      this.#writeBackCopy(lease, copy);
+      this.#reportLost(lease);
+    }
     if (position + length > this.refreshSync()) throw this.#truncated(position, length);
   }
 

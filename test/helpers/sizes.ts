@@ -4,6 +4,9 @@ import { native } from '#src/native.js';
 
 export const granule: number = native.granularity;
 
+/** How a file is reached where nothing else is asked for, and it can be mapped. */
+export const usual = native.externalBuffers ? 'mmap' : 'read';
+
 export interface Configuration {
   readonly name: string;
   /** Fresh options: each has a pool of its own, but for the default. */

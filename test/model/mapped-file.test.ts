@@ -209,8 +209,7 @@ class Run implements Disposable {
     Run.steps++;
     await this.#do(command);
     // Copies show what others wrote when the file is refreshed.
-    if (this.options.backing === 'read' && this.#views.length > 0)
-      for (const { file } of this.pairs) file.refreshSync();
+    for (const { file } of this.pairs) if (file.backing === 'read' && this.#views.length > 0) file.refreshSync();
     const [ours, theirs] = [fs.readFileSync(this.ours), fs.readFileSync(this.theirs)];
     assert.equal(ours.length, theirs.length, 'the sizes on disk differ');
     if (!ours.equals(theirs)) {
@@ -432,7 +431,7 @@ class Run implements Disposable {
         if (own !== undefined) own.set(bytes, from);
         else this.#outside('theirs', (id) => fs.writeSync(id, bytes, 0, bytes.length, view.position + from));
         // Copies, with which there is no mapping, are written back when they are flushed.
-        if (command.flush || this.options.backing === 'read') await view.flush();
+        if (command.flush || file.backing === 'read') await view.flush();
         return;
       }
       case 'dispose':

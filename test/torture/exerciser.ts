@@ -316,7 +316,7 @@ class Exerciser {
   /** Views that live on for a while show what is written by whatever path. */
   #holdView(): void {
     // Where nothing is mapped they are copies, which show what others wrote when the file is refreshed.
-    if (this.#options.backing === 'read') this.#file.refreshSync();
+    if (this.#file.backing === 'read') this.#file.refreshSync();
     for (const { view, start, end } of this.#held) this.#same(view.bytes, start, end);
     if (this.#held.length >= 3) return this.#letGo(this.#random.pick(this.#held));
     const range = this.#views ? this.#viewed(40_000) : undefined;

@@ -8,7 +8,7 @@ import { MappedFile, type OpenFlags, WindowPool } from 'sliding-mmap';
 import { attempt, attemptAsync, codeOf } from '../helpers/errors.js';
 import { Folder, oracle } from '../helpers/files.js';
 import { openFiles } from '../helpers/root-hooks.js';
-import { granule } from '../helpers/sizes.js';
+import { granule, usual } from '../helpers/sizes.js';
 
 type Opener = (source: never, flags?: never, options?: object) => Promise<MappedFile>;
 const openers: ReadonlyArray<[name: string, open: Opener]> = [
@@ -31,7 +31,7 @@ for (const [name, opener] of openers) {
         assert.equal(file.path, path);
         assert.equal(file.size, 100);
         assert.equal(file.isWritable, false);
-        assert.equal(file.backing, 'mmap');
+        assert.equal(file.backing, usual);
         assert.equal(file.closed, false);
         assert.ok(file.sliceSync().equals(oracle(0, 100)));
       }
@@ -243,7 +243,7 @@ for (const [name, opener] of openers) {
     it('opens an empty file, which reads as empty and can grow', async () => {
       using folder = new Folder();
       const path = folder.file(0);
-      for (const options of [{}, { backing: 'mmap' }, { backing: 'read' }, { strict: true }]) {
+      for (const options of [{}, { backing: usual }, { backing: 'read' }, { strict: true }]) {
         fs.truncateSync(path);
         using file = await open(path, 'r+', options);
         assert.equal(file.size, 0);

@@ -6,7 +6,7 @@ import { MappedFile, type OpenOptions, WindowPool } from 'sliding-mmap';
 import { codeOf } from '../../helpers/errors.js';
 import { byteAt, Folder, oracle } from '../../helpers/files.js';
 import { mountImage, mountTmpfs, NotPermitted } from '../../helpers/mounts.js';
-import { granule } from '../../helpers/sizes.js';
+import { granule, usual } from '../../helpers/sizes.js';
 
 async function collected(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
@@ -103,11 +103,11 @@ describe('a file that does not tell its size', () => {
   it('is no empty file', async () => {
     using folder = new Folder();
     await using file = await MappedFile.open(folder.file(0), 'r+');
-    assert.equal(file.backing, 'mmap');
+    assert.equal(file.backing, usual);
     // Nor is one that is a hole.
     fs.truncateSync(file.path as string, 4096);
     await using hole = await MappedFile.open(file.path as string);
-    assert.deepEqual([hole.size, hole.backing, hole.getUint8(4095)], [4096, 'mmap', 0]);
+    assert.deepEqual([hole.size, hole.backing, hole.getUint8(4095)], [4096, usual, 0]);
   });
 });
 
@@ -125,9 +125,9 @@ describe('a folder', () => {
 });
 
 const openings: Record<string, () => OpenOptions> = {
-  mmap: () => ({ backing: 'mmap' }),
+  mmap: () => ({ backing: usual }),
   'mmap in windows of one granule': () => ({
-    backing: 'mmap',
+    backing: usual,
     windowSize: 1,
     pool: new WindowPool({ limit: 8 * granule }),
   }),

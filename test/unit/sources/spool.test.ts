@@ -10,7 +10,7 @@ import { attemptAsync, codeOf } from '../../helpers/errors.js';
 import { Fifo } from '../../helpers/fifos.js';
 import { byteAt, Folder, oracle } from '../../helpers/files.js';
 import { mountTmpfs, NotPermitted } from '../../helpers/mounts.js';
-import { granule } from '../../helpers/sizes.js';
+import { granule, usual } from '../../helpers/sizes.js';
 
 const { ENOSPC, EIO } = os.constants.errno;
 const size = 700_000;
@@ -264,7 +264,7 @@ describe('a spool that ends otherwise', () => {
   it('of what has positions is the file itself', async () => {
     using folder = new Folder();
     await using file = await MappedFile.open(folder.file(100), 'r+', { backing: 'spool' });
-    assert.deepEqual([file.backing, file.isWritable], ['mmap', true]);
+    assert.deepEqual([file.backing, file.isWritable], [usual, true]);
   });
 
   it('is private, has no name and is closed on exec', async () => {
