@@ -11,7 +11,8 @@
         "addon/napi/environment.cc",
         "addon/napi/files.cc",
         "addon/napi/jobs.cc",
-        "addon/napi/mappings.cc"
+        "addon/napi/mappings.cc",
+        "addon/napi/sources.cc"
       ],
       "include_dirs": [
         "addon",

@@ -15,7 +15,7 @@ export interface ByteSource {
   /** The path the bytes come from, for messages; `undefined` when only a descriptor is known. */
   readonly path: string | undefined;
 
-  /** Size in bytes as last seen. */
+  /** Size in bytes as last seen; `Infinity` where only reading tells, by giving 0 bytes. */
   readonly size: number;
 
   /** Looks at the size again and returns it, in bytes. */
@@ -34,6 +34,12 @@ export interface ByteSource {
   readInto(target: Uint8Array, position: number): number | Promise<number>;
 
   /**
+   * Gives up a read into `target` that waits for bytes which may never come: it then gives 0. Not there where no read
+   * can wait for so long.
+   */
+  abandon?(target: Uint8Array): void;
+
+  /**
    * Calls `use` once with the bytes from `position` that one window holds without a copy: at least one byte and
    * at most `length`; an empty array at the end of the file. The array is valid only inside the call and is
    * never written. Checks for faults, and for the file's size, after `use` returns, and throws instead of
@@ -44,7 +50,10 @@ export interface ByteSource {
   /** Brings the range into memory without blocking the event loop. Ranges past the end are cut. */
   prefetch(start: number, end: number): Promise<void>;
 
-  /** Tells that the range is not needed again soon: its pages leave this process's resident set. */
+  /**
+   * Tells that the range is not needed again soon: its pages leave this process's resident set. Where only reading tells
+   * the size, it is not asked for again at all.
+   */
   release(start: number, end: number): void;
 
   /** Keeps the source usable until the returned function is called (once): `close()` waits for it or cancels it. */
@@ -59,7 +68,10 @@ export interface LendingSource extends ByteSource {
    */
   lend(position: number, length: number): Loan;
 
-  /** As `lend`; resolves when the bytes are in memory. */
+  /**
+   * As `lend`; resolves when the bytes are in memory. Shorter, down to nothing, where only reading tells the size and
+   * they end before.
+   */
   lendReady(position: number, length: number): Promise<Loan>;
 }
 
@@ -114,8 +126,8 @@ export interface ByteSink {
   /** Reserves disk blocks for the range without changing the file's size. */
   preallocate(start: number, length: number): Promise<void>;
 
-  /** Resolves when everything written so far is on the device. */
-  flush(): Promise<void>;
+  /** Resolves when everything written so far is on the device; the range limits which mappings are looked at first. */
+  flush(start?: number, end?: number): Promise<void>;
 
   /** As in {@link ByteSource}. */
   retain(cancel: (reason: Error) => void): () => void;

@@ -23,6 +23,9 @@ export interface Native {
   /** One counter of pages lost under any mapping of the process, in element 0. */
   readonly faults: Int32Array;
 
+  /** False where the engine refuses ArrayBuffers over memory that is not its own: nothing can be mapped then. */
+  readonly externalBuffers: boolean;
+
   createWindow(capacity: number): NativeMapping | number | undefined;
   slideWindow(id: number, fd: number, position: number, length: number, writable: boolean): number;
   extendWindow(id: number, fd: number, length: number): number;
@@ -36,6 +39,8 @@ export interface Native {
   ): NativeMapping | number | undefined;
   releaseMapping(id: number, buffer: ArrayBuffer): boolean;
   forgetMapping(id: number): void;
+  /** Empties an ordinary ArrayBuffer; false when that cannot be done. */
+  detach(buffer: ArrayBuffer): boolean;
   mappingFaults(id: number): number;
   firstFault(id: number): number;
   protectMapping(id: number, writable: boolean): number;
@@ -55,7 +60,17 @@ export interface Native {
   /** 0 regular, 1 directory, 2 block device, 3 anything else. */
   fileKind(fd: number): number;
   duplicate(fd: number): number;
+  /** Closes what `duplicate` or `openUnlinked` gave. */
   closeDuplicate(fd: number): number;
+  /**
+   * A descriptor on the same pipe, socket or terminal, for a stream that makes it non-blocking and closes it. Shares the
+   * flags of `fd` only where that cannot be helped; closing `fd` by `closeDuplicate`, or the end of the thread, restores them.
+   */
+  reopen(fd: number, writing: boolean): number;
+  /** Closes what `reopen` gave, if no stream has taken it over. */
+  closeReopened(fd: number): number;
+  /** A new private file without a name in `folder`. */
+  openUnlinked(folder: string): number;
   /** Bit 0 readable, bit 1 writable, bit 2 appending. */
   openMode(fd: number): number;
   truncate(fd: number, size: number): number;
@@ -67,7 +82,15 @@ export interface Native {
   write(fd: number, source: Uint8Array, offset: number, length: number, position: number): number;
   flush(fd: number, ids: number[]): number;
 
-  readAsync(fd: number, target: Uint8Array, offset: number, length: number, position: number): Promise<number>;
+  /** As `readExactly`, or with `sizeless` as `read`. */
+  readAsync(
+    fd: number,
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    sizeless: boolean,
+  ): Promise<number>;
   writeAsync(fd: number, source: Uint8Array, offset: number, length: number, position: number): Promise<number>;
   flushAsync(fd: number, ids: number[]): Promise<number>;
   populateAsync(id: number): Promise<number>;

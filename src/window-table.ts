@@ -187,13 +187,19 @@ export class WindowTable implements WindowOwner {
   #refused(errno: number): void {
     this.refusals++;
     if (errno !== ENOMEM && errno !== EAGAIN) {
-      this.#mayMap = false;
+      this.stopMapping();
     } else if (this.#geometry.stride > leastStride) {
       this.dropAll();
       this.#geometry = new Geometry(Math.max(leastStride, this.#geometry.stride / 2), granularity);
     } else {
       this.#pausedUntil = this.#admission.misses + refusalPause;
     }
+  }
+
+  /** From now on the kernel serves the file. */
+  stopMapping(): void {
+    this.#mayMap = false;
+    this.dropAll();
   }
 
   #extend(window: Window): Window | undefined {

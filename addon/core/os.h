@@ -48,7 +48,7 @@ int Populate(void* address, size_t length);
 int SyncMapping(void* address, size_t length);
 
 struct FileStatus {
-  uint64_t size;
+  uint64_t size;  // of a block device, too; 0 for what has none
   FileKind kind;
 };
 int Status(int fd, FileStatus* status);
@@ -56,6 +56,18 @@ int Status(int fd, FileStatus* status);
 // A second descriptor on the same open file, closed on exec.
 int Duplicate(int fd, int* duplicate);
 void Close(int fd);
+
+// A descriptor of its own on the same pipe, FIFO or terminal, non-blocking and closed on exec: a duplicate
+// would share the flag with whoever else has the file open. Fails where the system has no such thing, as for
+// sockets.
+int Reopen(int fd, bool writing, int* reopened);
+// Whether reads and writes of an open file wait; every duplicate of the descriptor shares it.
+int IsBlocking(int fd, bool* blocking);
+int SetBlocking(int fd);
+
+// A new file in `folder`, for its owner only and closed on exec, that has no name: nobody else can open it,
+// and it is gone with the last descriptor.
+int OpenUnlinked(const char* folder, int* fd);
 
 // What a descriptor was opened for.
 struct OpenMode {
@@ -68,7 +80,8 @@ int Mode(int fd, OpenMode* mode);
 // Bytes moved, or a negative errno. A negative position means the descriptor's own cursor.
 int64_t Read(int fd, void* buffer, size_t length, int64_t position);
 // Like Read, but looks at the file's size afterwards and gives only what was still inside: where another
-// process cuts the file meanwhile, the kernel zeroes the rest of the last page, and may hand that out.
+// process cuts the file meanwhile, the kernel zeroes the rest of the last page, and may hand that out. Not
+// for files that do not tell their size.
 int64_t ReadExactly(int fd, void* buffer, size_t length, int64_t position);
 int64_t Write(int fd, const void* buffer, size_t length, int64_t position);
 // Like ReadExactly at a position, but never waits for the device: -EAGAIN when nothing of it is in memory,

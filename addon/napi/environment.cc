@@ -8,7 +8,16 @@ Environment::Environment(Napi::Env env) : env_(env), closing_(std::make_shared<s
 
 Environment::~Environment() {
   if (hooked_) napi_remove_env_cleanup_hook(env_, BeforeClosing, this);
-  for (const int fd : descriptors_) os::Close(fd);
+  while (!descriptors_.empty()) CloseOwned(descriptors_.begin()->first);
+}
+
+bool Environment::CloseOwned(int fd) {
+  const auto found = descriptors_.find(fd);
+  if (found == descriptors_.end()) return false;
+  if (found->second) os::SetBlocking(fd);
+  descriptors_.erase(found);
+  os::Close(fd);
+  return true;
 }
 
 Napi::Value Environment::Expose(const std::shared_ptr<Lease>& lease, uint8_t* data, size_t length, bool view,

@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "core/mapping.h"
 
@@ -72,8 +71,16 @@ class Environment {
 
   void Unmap(Lease* lease);
 
-  // Descriptors that the addon duplicated and has to close.
-  std::unordered_set<int>& descriptors() { return descriptors_; }
+  // A descriptor that is closed with the environment, unless CloseOwned is called before: the engine closes
+  // only what its own fs module opened.
+  void Own(int fd) { descriptors_[fd] = false; }
+  // When it is closed, the open file is made blocking again.
+  void RestoreBlocking(int fd) {
+    const auto found = descriptors_.find(fd);
+    if (found != descriptors_.end()) found->second = true;
+  }
+  // False for one that is not owned.
+  bool CloseOwned(int fd);
 
  private:
   // The engine drops the ArrayBuffer from its count of external memory: so must we.
@@ -85,7 +92,8 @@ class Environment {
   std::shared_ptr<std::atomic<bool>> closing_;
   std::unordered_map<uint32_t, std::shared_ptr<Lease>> leases_;
   std::map<uint32_t, std::shared_ptr<Lease>> retired_;  // the oldest first
-  std::unordered_set<int> descriptors_;
+  // Each with whether its open file is to be made blocking again.
+  std::unordered_map<int, bool> descriptors_;
   uint32_t last_id_ = 0;
   bool hooked_ = false;
 };

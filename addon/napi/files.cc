@@ -25,21 +25,18 @@ Napi::Value FileKind(const Napi::CallbackInfo& info) {
   return Result(info.Env(), static_cast<int64_t>(status.kind));
 }
 
-// duplicate(fd): a second descriptor on the same open file. Closed with the environment if closeDuplicate is
-// not called before: the engine closes only what its own fs module opened.
+// duplicate(fd): a second descriptor on the same open file, owned by the environment
 Napi::Value Duplicate(const Napi::CallbackInfo& info) {
   int duplicate = -1;
   if (int error = os::Duplicate(DescriptorAt(info, 0), &duplicate)) return Failure(info.Env(), error);
-  Environment::Of(info.Env()).descriptors().insert(duplicate);
+  Environment::Of(info.Env()).Own(duplicate);
   return Result(info.Env(), duplicate);
 }
 
 // closeDuplicate(fd)
 Napi::Value CloseDuplicate(const Napi::CallbackInfo& info) {
   const int fd = DescriptorAt(info, 0);
-  if (Environment::Of(info.Env()).descriptors().erase(fd) == 0) return Failure(info.Env(), EBADF);
-  os::Close(fd);
-  return Result(info.Env(), 0);
+  return Failure(info.Env(), Environment::Of(info.Env()).CloseOwned(fd) ? 0 : EBADF);
 }
 
 // openMode(fd): bit 0 readable, bit 1 writable, bit 2 appending

@@ -23,18 +23,22 @@ namespace {
 // transferred to a thread that freed it. -ESTALE when it was taken away meanwhile.
 class ReadJob : public Job {
  public:
-  ReadJob(Napi::Env env, int fd, Napi::Value target, size_t offset, size_t length, int64_t position)
+  ReadJob(Napi::Env env, int fd, Napi::Value target, size_t offset, size_t length, int64_t position,
+          bool sizeless)
       : fd_(fd),
         offset_(offset),
         length_(length),
         position_(position),
+        sizeless_(sizeless),
         bytes_(new(std::nothrow) uint8_t[length]) {
     napi_create_reference(env, target, 1, &target_);
   }
 
  protected:
   int64_t Run() override {
-    return bytes_ == nullptr ? -ENOMEM : os::ReadExactly(fd_, bytes_.get(), length_, position_);
+    if (bytes_ == nullptr) return -ENOMEM;
+    return sizeless_ ? os::Read(fd_, bytes_.get(), length_, position_)
+                     : os::ReadExactly(fd_, bytes_.get(), length_, position_);
   }
   int64_t Finish(Napi::Env env, int64_t result) override {
     napi_value target = nullptr;
@@ -56,6 +60,7 @@ class ReadJob : public Job {
   size_t offset_;
   size_t length_;
   int64_t position_;
+  bool sizeless_;
   std::unique_ptr<uint8_t[]> bytes_;
   napi_ref target_ = nullptr;
 };
@@ -209,7 +214,8 @@ class TruncateJob : public Job {
   int64_t size_;
 };
 
-// readAsync(fd, array, offset, length, position): bytes read
+// readAsync(fd, array, offset, length, position, sizeless): bytes read; `sizeless` for what does not tell its
+// size
 Napi::Value ReadAsync(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   size_t offset;
@@ -219,7 +225,7 @@ Napi::Value ReadAsync(const Napi::CallbackInfo& info) {
     return Resolved(env, -EINVAL);
   }
   return Job::Start(env, std::make_unique<ReadJob>(env, DescriptorAt(info, 0), info[1], offset, length,
-                                                   IntegerAt(info, 4)));
+                                                   IntegerAt(info, 4), FlagAt(info, 5)));
 }
 
 // writeAsync(fd, array, offset, length, position): bytes written; the array may be reused at once

@@ -132,7 +132,11 @@ class ChunkWalk {
     this.#ahead = undefined;
     let loan = await promise;
     // The file, or what is left of the range, may have changed since the chunk was prepared.
-    if (!this.#ended && (position !== this.#position || loan.bytes.length !== length)) {
+    const stale =
+      position !== this.#position ||
+      loan.bytes.length > length ||
+      (loan.bytes.length < length && this.#source.size >= this.#position + length);
+    if (!this.#ended && stale) {
       loan.release();
       loan = await this.#prepare(length).promise;
     }
@@ -141,8 +145,12 @@ class ChunkWalk {
       this.#throwFailure();
       return undefined;
     }
+    if (loan.bytes.length === 0) {
+      loan.release();
+      return this.finish();
+    }
     this.#loan = loan;
-    this.#position += length;
+    this.#position += loan.bytes.length;
     const next = Math.min(this.#chunkSize, Math.min(this.#end, this.#source.size) - this.#position);
     if (next > 0) this.#ahead = this.#prepare(next);
     return loan.bytes;

@@ -8,6 +8,7 @@ export class ReadCursor {
   readonly #source: ByteSource;
   readonly #end: number;
   #position: number;
+  #reading: Uint8Array | undefined;
 
   /** Walks `[start, end)`; with an infinite `end`, up to where the file ends when the walk arrives there. */
   constructor(source: ByteSource, start: number, end: number) {
@@ -32,10 +33,17 @@ export class ReadCursor {
    */
   read(target: Uint8Array): number | Promise<number> {
     const read = this.#source.readInto(target, this.#position);
+    this.#reading = target;
     return typeof read === 'number' ? this.#advance(read) : read.then((bytes) => this.#advance(bytes));
   }
 
+  /** Nobody waits for the read under way any more, if there is one. */
+  abandon(): void {
+    if (this.#reading !== undefined) this.#source.abandon?.(this.#reading);
+  }
+
   #advance(bytes: number): number {
+    this.#reading = undefined;
     this.#position += bytes;
     return bytes;
   }

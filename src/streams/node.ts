@@ -139,6 +139,7 @@ export class ReadStream extends Readable {
   /** @internal */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     letGo(this.#hold, this.#closeFile, error, callback);
+    this.#cursor.abandon();
   }
 
   #fill(most: number): void {

@@ -78,7 +78,7 @@ class FileBytes implements UnderlyingByteSource {
   start(controller: ReadableByteStreamController): void {
     this.#hold = new Hold(this.#source, this.#signal, (reason) => {
       controller.error(reason);
-      void this.#hold.release();
+      void this.cancel();
     });
     if (this.#signal?.aborted) {
       controller.error(this.#signal.reason);
@@ -92,7 +92,9 @@ class FileBytes implements UnderlyingByteSource {
   }
 
   cancel(): void | Promise<void> {
-    return this.#hold.release();
+    const released = this.#hold.release();
+    this.#cursor.abandon();
+    return released;
   }
 
   #fill(controller: ReadableByteStreamController): void | Promise<void> {

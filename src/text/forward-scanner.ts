@@ -30,13 +30,14 @@ export class ForwardScanner extends LineScanner {
     }
     if (this.#ended) return undefined;
     const target = this.block.subarray(this.#filled, Math.min(this.block.length, this.#end - this.base));
-    return { target, position: this.base + this.#filled };
+    return { target, position: this.base + this.#filled, from: this.base };
   }
 
-  override accept(bytes: number): boolean {
+  override accept(bytes: number, isSlow = false): boolean {
     this.#filled += bytes;
     const ended = bytes === 0 || this.base + this.#filled >= this.#end;
-    if (!ended && this.#filled < this.block.length) return false;
+    const partial = !ended && this.#filled < this.block.length;
+    if (partial && !isSlow) return false;
     const block = this.block.subarray(0, this.#filled);
     if (this.#cut !== undefined) return this.#skip(block, 0, ended);
 
@@ -53,6 +54,7 @@ export class ForwardScanner extends LineScanner {
     else to = format.lastLineEnd(block, from);
     if (to < 0 && ended) to = block.length;
     if (to >= 0) return this.#cutBatch(block, from, to, ended);
+    if (partial) return false;
 
     if (block.length - from >= this.longestBlock) return this.#overflow(block, from, ended);
     this.#searched = Math.max(from, block.length - format.delimiterLength + format.unit);

@@ -27,6 +27,7 @@ export class LineCursor<T extends string | Buffer> {
   #heldFrom: number | undefined;
   /** The read under way, and how to stop waiting for it. */
   #reading: Promise<unknown> | undefined;
+  #target: Uint8Array | undefined;
   #interrupt: (() => void) | undefined;
 
   constructor(source: ByteSource, options: ResolvedOptions, blockSize: number) {
@@ -59,11 +60,18 @@ export class LineCursor<T extends string | Buffer> {
   async fill(): Promise<boolean> {
     if (this.#reading !== undefined) throw invalidState('another asynchronous step over these lines is under way');
     try {
+      if (this.#scanner === undefined && this.#options.reverse && this.#source.size === Infinity && !this.#closed) {
+        // The end has to come first.
+        await this.#wait(this.#source.prefetch(Number.MAX_SAFE_INTEGER, Infinity).then(() => 0));
+      }
       for (let request = this.#next(); request !== undefined; request = this.#next()) {
+        const isEndless = this.#source.size === Infinity;
+        if (isEndless && request.from !== undefined) this.#source.release(0, request.from);
+        this.#target = request.target;
         const read = this.#source.readInto(request.target, request.position);
         const bytes = typeof read === 'number' ? read : await this.#wait(read);
         // Only a wait that was cut short gives nothing: the next request then tells why.
-        if (bytes !== undefined && this.#accept(bytes)) return true;
+        if (bytes !== undefined && this.#accept(bytes, isEndless && bytes < request.target.length)) return true;
       }
       this.close();
       return false;
@@ -93,6 +101,7 @@ export class LineCursor<T extends string | Buffer> {
     this.index = 0;
     this.#scanner = undefined;
     this.#interrupt?.();
+    if (this.#target !== undefined) this.#source.abandon?.(this.#target);
     // A read under way still uses the source.
     if (this.#reading === undefined) this.#releaseSource();
   }
@@ -122,8 +131,11 @@ export class LineCursor<T extends string | Buffer> {
     this.#release = this.#source.retain((reason) => this.close({ reason }));
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     const { path } = this.#source;
+    const size = reverse ? this.#source.refreshSync() : 0;
+    // Throws: it is not known yet.
+    if (size === Infinity) this.#source.readIntoSync(new Uint8Array(1), Number.MAX_SAFE_INTEGER - 1);
     return reverse
-      ? new ReverseScanner(format, start, this.#reverseEnd(this.#source.refreshSync()), this.#blockSize, path)
+      ? new ReverseScanner(format, start, this.#reverseEnd(size), this.#blockSize, path)
       : new ForwardScanner(format, start, end, this.#blockSize, path);
   }
 
@@ -144,9 +156,10 @@ export class LineCursor<T extends string | Buffer> {
     });
   }
 
-  #accept(bytes: number): boolean {
+  /** `isSlow`: more may not come soon, so that lines which are there are given. */
+  #accept(bytes: number, isSlow = false): boolean {
     const scanner = this.#scanner!;
-    if (!scanner.accept(bytes) || scanner.lines.length === 0) return false;
+    if (!scanner.accept(bytes, isSlow) || scanner.lines.length === 0) return false;
     this.lines = scanner.lines as T[];
     this.index = 0;
     return true;

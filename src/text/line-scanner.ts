@@ -10,6 +10,8 @@ export interface BlockRequest {
   readonly target: Uint8Array;
   /** Byte offset in the file. */
   readonly position: number;
+  /** Byte offset before which nothing is asked for again; not where a scanner goes backwards. */
+  readonly from?: number;
 }
 
 /** What both directions have in common: the block at hand and the batch of lines cut from it. */
@@ -45,8 +47,11 @@ export abstract class LineScanner {
   /** What to read next, or `undefined` where no line is left. The batch at hand is gone, and its block is written over. */
   abstract next(): BlockRequest | undefined;
 
-  /** Takes the number of bytes that came, 0 for the end of the file. True when a batch is at hand, which may be empty. */
-  abstract accept(bytes: number): boolean;
+  /**
+   * Takes the number of bytes that came, 0 for the end of the file. True when a batch is at hand, which may be empty.
+   * `isSlow`: more may not come soon, so that lines which are whole are not kept back.
+   */
+  abstract accept(bytes: number, isSlow?: boolean): boolean;
 
   /** Byte offset at which the iteration stands after the first `count` lines of the batch. */
   abstract positionAfter(count: number): number;

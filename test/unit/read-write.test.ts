@@ -442,7 +442,6 @@ for (const configuration of configurations.filter(({ name }) => name !== 'window
 
     it('take a view of a file as the memory of another', async () => {
       using folder = new Folder();
-      if (!configuration.maps) return;
       await using from = await MappedFile.open(folder.file(granule + 5, 'from'), 'r+');
       await using to = await MappedFile.open(folder.file(0, 'to'), 'r+', configuration.options());
       using view = from.view();
