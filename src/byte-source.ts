@@ -6,6 +6,8 @@
 /** Memory that shows a range of a file until it is released. */
 export interface Loan {
   readonly bytes: Uint8Array;
+  /** Whether the device had to be waited for, as far as known. */
+  readonly waited?: boolean;
   /** Detaches the array and unmaps it. Throws, afterwards, when some of its bytes were not the file's. Idempotent. */
   release(): void;
 }
@@ -119,9 +121,10 @@ export interface ByteSink {
   /**
    * Writes all of `bytes` at `position`, growing the file when it ends past its end, without blocking the event
    * loop. Resolves with the number of bytes written, which is `bytes.length`; rejects with the system's error.
-   * `bytes` may be reused as soon as the call returns.
+   * `bytes` may be reused as soon as the call returns; with `kept`, which spares a copy, not before it settles, and
+   * until then their buffer must not be transferred either.
    */
-  writeFrom(bytes: Uint8Array, position: number): Promise<number>;
+  writeFrom(bytes: Uint8Array, position: number, kept?: boolean): Promise<number>;
 
   /** Reserves disk blocks for the range without changing the file's size. */
   preallocate(start: number, length: number): Promise<void>;

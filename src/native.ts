@@ -91,9 +91,18 @@ export interface Native {
     position: number,
     sizeless: boolean,
   ): Promise<number>;
-  writeAsync(fd: number, source: Uint8Array, offset: number, length: number, position: number): Promise<number>;
+  /** Copies the bytes first, unless they are `kept`: left alone, and transferred to nobody, until it resolves. */
+  writeAsync(
+    fd: number,
+    source: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    kept: boolean,
+  ): Promise<number>;
   flushAsync(fd: number, ids: number[]): Promise<number>;
-  populateAsync(id: number): Promise<number>;
+  /** 1 when the device had to be waited for, else 0. */
+  populateAsync(id: number, fd: number): Promise<number>;
   truncateAsync(fd: number, size: number): Promise<number>;
   warmAsync(fd: number, position: number, length: number): Promise<number>;
   /** As `CountingSource.countInto`. */

@@ -507,15 +507,15 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     return this.#haveWritten(done, position);
   }
 
-  /** As `writeSync`, on the thread pool. The bytes are copied before the call returns. */
-  write(source: Uint8Array, offset: number, length: number, position: number): Promise<number> {
+  /** As `writeSync`, on the thread pool. The bytes are copied before the call returns, unless they are `kept`. */
+  write(source: Uint8Array, offset: number, length: number, position: number, kept = false): Promise<number> {
     this.#requireOpen();
     if (position >= 0) this.requirePositions(position, length);
     this.#settle(position, length);
     // A write longer than a job goes on from a private copy. Not `slice`, which for a Buffer is no copy.
     const rest =
       length > jobLimit ? new Uint8Array(plainBytes(source).subarray(offset + jobLimit, offset + length)) : undefined;
-    const first = this.#writeJob(source, offset, Math.min(length, jobLimit), position);
+    const first = this.#writeJob(source, offset, Math.min(length, jobLimit), position, kept);
     const all = rest === undefined ? first : this.#writeOn(first, rest, position);
     const write = this.track(all);
     this.#pendingWrites.add(write);
@@ -524,8 +524,14 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     return write;
   }
 
-  async #writeJob(source: Uint8Array, offset: number, length: number, position: number): Promise<number> {
-    const done = await native.writeAsync(this.fd, source, offset, length, position);
+  async #writeJob(
+    source: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    kept: boolean,
+  ): Promise<number> {
+    const done = await native.writeAsync(this.fd, source, offset, length, position, kept);
     if (done < 0) throw this.#errors.system(-done, 'write', position, length);
     return this.#haveWritten(done, position);
   }
@@ -536,7 +542,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     while (done >= jobLimit && done < length) {
       const piece = Math.min(jobLimit, length - done);
       const at = position < 0 ? -1 : position + done;
-      const moved = await this.#writeJob(rest, done - jobLimit, piece, at).catch(() => 0);
+      const moved = await this.#writeJob(rest, done - jobLimit, piece, at, true).catch(() => 0);
       done += moved;
       if (moved < piece) break;
     }
@@ -553,11 +559,11 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     return done;
   }
 
-  async writeFrom(bytes: Uint8Array, position: number): Promise<number> {
+  async writeFrom(bytes: Uint8Array, position: number, kept = false): Promise<number> {
     this.enterWrite(position, bytes.length);
-    let done = await this.write(bytes, 0, bytes.length, position);
+    let done = await this.write(bytes, 0, bytes.length, position, kept);
     // Short: the next piece tells why.
-    while (done < bytes.length) done += await this.write(bytes, done, bytes.length - done, position + done);
+    while (done < bytes.length) done += await this.write(bytes, done, bytes.length - done, position + done, kept);
     return done;
   }
 
@@ -700,10 +706,10 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       this.#views.release(lease, buffer);
       throw this.#truncated(position, length);
     }
-    const status = await this.track(native.populateAsync(lease.id));
+    const status = await this.track(native.populateAsync(lease.id, this.fd));
     // EFAULT where the file has shrunk: the loan's release tells. What else fails does so because it cannot populate.
     if (status < 0 && status !== -EFAULT) await this.prefetch(position, position + length);
-    return loan;
+    return { ...loan, waited: status === 1 };
   }
 
   async #lendCopy(position: number, length: number): Promise<Loan> {
@@ -823,7 +829,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       try {
         const lostAt = await copy.writeBackLater(this.refreshSync(), async (bytes, offset, length, position) => {
           const piece = Math.min(length, jobLimit);
-          const done = await native.writeAsync(this.fd, bytes, offset, piece, position);
+          const done = await native.writeAsync(this.fd, bytes, offset, piece, position, false);
           if (done <= 0) throw this.#errors.mapping(done < 0 ? -done : ENOSPC, 'write', position, length);
           this.#bytesWritten += done;
           return done;

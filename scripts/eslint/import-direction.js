@@ -6,6 +6,7 @@ const src = fileURLToPath(new URL('../../src/', import.meta.url));
 /** The layers of src/, modules and folders: each imports only from those before it. */
 const layers = [
   'byte-source',
+  'read-ahead',
   'errors',
   'bytes',
   'ranges',
@@ -41,8 +42,9 @@ const layers = [
  */
 const narrow = {
   'byte-source': [],
-  streams: ['byte-source', 'errors', 'bytes', 'ranges', 'turn'],
-  text: ['byte-source', 'errors', 'bytes', 'ranges', 'native', 'turn'],
+  'read-ahead': ['byte-source'],
+  streams: ['byte-source', 'read-ahead', 'errors', 'bytes', 'ranges', 'turn'],
+  text: ['byte-source', 'read-ahead', 'errors', 'bytes', 'ranges', 'native', 'turn'],
 };
 
 /** The layer a file belongs to: the first step of its path in src/. */

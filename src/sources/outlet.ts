@@ -65,7 +65,7 @@ class JobOutlet implements Outlet {
 
   async write(bytes: Uint8Array): Promise<void> {
     for (let rest = new Uint8Array(bytes); rest.length > 0;) {
-      const done = await native.writeAsync(this.#fd, rest, 0, rest.length, -1);
+      const done = await native.writeAsync(this.#fd, rest, 0, rest.length, -1, true);
       if (done <= 0) throw this.#errors.system(done < 0 ? -done : EIO, 'write', -1, bytes.length);
       rest = rest.subarray(done);
     }

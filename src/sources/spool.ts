@@ -83,7 +83,7 @@ export class Spool implements LendingSource {
     const { length } = piece;
     for (let at = 0; at < length;) {
       const position = this.#arrived + at;
-      const done = await native.writeAsync(this.#cache.fd, piece, at, length - at, position);
+      const done = await native.writeAsync(this.#cache.fd, piece, at, length - at, position, false);
       if (done < 0) throw this.#errors.mapping(-done, 'write', position, length);
       at += done;
     }

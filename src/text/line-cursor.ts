@@ -1,6 +1,7 @@
 /** One pass over the lines of a source: reads blocks, and releases everything once, however the pass ends. */
 import type { ByteSource } from '../byte-source.js';
 import { invalidState } from '../errors.js';
+import { ReadAhead } from '../read-ahead.js';
 import { ForwardScanner } from './forward-scanner.js';
 import type { BlockRequest, LineScanner } from './line-scanner.js';
 import type { ResolvedOptions } from './options.js';
@@ -25,6 +26,7 @@ export class LineCursor<T extends string | Buffer> {
   #failure: { reason: unknown } | undefined;
   /** Up to where pages that were passed have been released. */
   #heldFrom: number | undefined;
+  readonly #ahead: ReadAhead;
   /** The read under way, and how to stop waiting for it. */
   #reading: Promise<unknown> | undefined;
   #target: Uint8Array | undefined;
@@ -34,6 +36,8 @@ export class LineCursor<T extends string | Buffer> {
     this.#source = source;
     this.#options = options;
     this.#blockSize = blockSize;
+    const { start, end, reverse } = options;
+    this.#ahead = reverse ? new ReadAhead(source, start, -1) : new ReadAhead(source, end);
   }
 
   get position(): number {
@@ -65,10 +69,17 @@ export class LineCursor<T extends string | Buffer> {
         await this.#wait(this.#source.prefetch(Number.MAX_SAFE_INTEGER, Infinity).then(() => 0));
       }
       for (let request = this.#next(); request !== undefined; request = this.#next()) {
+        const { target, position } = request;
+        const ready = this.#ahead.before(position, position + target.length);
+        if (ready !== undefined) {
+          await this.#wait(ready);
+          if (this.#closed) continue; // the next request tells why
+        }
         const isEndless = this.#source.size === Infinity;
         if (isEndless && request.from !== undefined) this.#source.release(0, request.from);
-        this.#target = request.target;
-        const read = this.#source.readInto(request.target, request.position);
+        this.#target = target;
+        const read = this.#source.readInto(target, position);
+        if (typeof read !== 'number') this.#ahead.missed(position, position + target.length);
         const bytes = typeof read === 'number' ? read : await this.#wait(read);
         // Only a wait that was cut short gives nothing: the next request then tells why.
         if (bytes !== undefined && this.#accept(bytes, isEndless && bytes < request.target.length)) return true;
@@ -166,7 +177,7 @@ export class LineCursor<T extends string | Buffer> {
   }
 
   /** Waits for a read, or until the pass is closed: then `undefined`. */
-  #wait(read: Promise<number>): Promise<number | undefined> {
+  #wait<Value>(read: Promise<Value>): Promise<Value | undefined> {
     return new Promise((resolve, reject) => {
       this.#interrupt = () => resolve(undefined);
       const settle = (): void => {
