@@ -44,6 +44,12 @@ export interface ByteSource {
   /** Brings the range into memory without blocking the event loop. Ranges past the end are cut. */
   prefetch(start: number, end: number): Promise<void>;
 
+  /**
+   * Position of the first byte at or after `position` that may be other than zero, or the size; `position` itself where
+   * nobody knows. Sources without holes leave it out.
+   */
+  nextData?(position: number): number;
+
   /** Tells that the range is not needed again soon: its pages leave this process's resident set. */
   release(start: number, end: number): void;
 

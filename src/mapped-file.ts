@@ -130,7 +130,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
           path,
         });
       }
-      const cache = new WindowCache({ ...request, fd, closeDescriptor: () => descriptor.closeSync() });
+      const cache = new WindowCache({
+        ...request,
+        fd,
+        closeDescriptor: () => descriptor.closeSync(),
+        nextData: (position) => descriptor.nextData(position),
+      });
       const file = new MappedFile(cache, descriptor, request.streams);
       if (request.mustMap && cache.size > 0) file.view(0, 1).dispose();
       return file;

@@ -70,6 +70,8 @@ export interface CacheOptions {
   backing: 'mmap' | 'read';
   /** Called when the file was dropped without being closed; must not lead back to the cache. */
   closeDescriptor: () => void;
+  /** As {@link ByteSource.nextData}. */
+  nextData: (position: number) => number;
 }
 
 /** @internal */
@@ -94,6 +96,7 @@ export class WindowCache implements LendingSource, ByteSink {
   readonly #windows: WindowTable;
   readonly #views: ViewTable;
   readonly #errors: FileErrors;
+  readonly #nextData: (position: number) => number;
 
   readonly #pending = new Set<Promise<unknown>>();
   readonly #pendingWrites = new Set<Promise<unknown>>();
@@ -104,6 +107,7 @@ export class WindowCache implements LendingSource, ByteSink {
   #bytesWritten = 0;
 
   constructor(options: CacheOptions) {
+    this.#nextData = options.nextData;
     this.fd = options.fd;
     this.path = options.path;
     this.appending = options.appending;
@@ -400,6 +404,11 @@ export class WindowCache implements LendingSource, ByteSink {
       const done = await this.track(native.warmAsync(this.fd, position, length));
       if (done < 0) throw this.#errors.system(-done, 'read', position, length);
     }
+  }
+
+  nextData(position: number): number {
+    this.#requireOpen();
+    return this.#nextData(position);
   }
 
   release(start: number, end: number): void {

@@ -80,7 +80,7 @@ Napi::Value CreateView(const Napi::CallbackInfo& info) {
     return Failure(env, ENOMEM);
   }
   auto lease = std::make_shared<Lease>();
-  int error = lease->mapping.Reserve(static_cast<size_t>(capacity));
+  int error = lease->mapping.Reserve(static_cast<size_t>(capacity), base);
   if (error == 0) {
     error = lease->mapping.Slide(DescriptorAt(info, 0), base, before + length, AccessOf(FlagAt(info, 3)),
                                  FlagAt(info, 4) ? os::Sharing::kPrivate : os::Sharing::kShared);
