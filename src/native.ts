@@ -42,6 +42,10 @@ export interface Native {
   adviseMapping(id: number, offset: number, length: number, advice: number): number;
   /** Where `needle` stands in `[offset, offset + length)` of `bytes`, counted from `offset`; -1 when it does not. */
   find(bytes: Uint8Array, offset: number, length: number, needle: Uint8Array, last: boolean): number;
+  /** How often `needle` stands in `bytes`; a `wide` one is of 2-byte units, and so are its places. */
+  count(bytes: Uint8Array, needle: Uint8Array, wide: boolean): number;
+  /** Where the n-th of them (from 1) stands; -1 - k when there are only k. */
+  findNth(bytes: Uint8Array, needle: Uint8Array, wide: boolean, n: number): number;
   /** Puts the handler for lost pages in place again, where another has replaced it. */
   installGuard(): number;
   /** Ranges of address space that the whole process holds. */
@@ -73,6 +77,16 @@ export interface Native {
   populateAsync(id: number): Promise<number>;
   truncateAsync(fd: number, size: number): Promise<number>;
   warmAsync(fd: number, position: number, length: number): Promise<number>;
+  /** As `CountingSource.countInto`. */
+  countAsync(
+    fd: number,
+    position: number,
+    length: number,
+    step: number,
+    needle: Uint8Array,
+    wide: boolean,
+    counts: Float64Array,
+  ): Promise<number>;
   allocateAsync(fd: number, position: number, length: number): Promise<number>;
 
   /** Tests only: lets `after` more calls of a kind through, then makes `times` of them fail with `errno`. */

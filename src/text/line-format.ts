@@ -66,6 +66,11 @@ export class LineFormat {
     }
   }
 
+  /** The bytes that end a line. */
+  get delimiter(): Uint8Array {
+    return this.#delimiter;
+  }
+
   /** The offset of the first delimiter at `from` or after it, or −1. */
   find(bytes: Buffer, from: number): number {
     return this.unit === 2
