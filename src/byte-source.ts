@@ -53,6 +53,12 @@ export interface ByteSource {
   prefetch(start: number, end: number): Promise<void>;
 
   /**
+   * Position of the first byte at or after `position` that may be other than zero, or the size; `position` itself where
+   * nobody knows. Sources without holes leave it out.
+   */
+  nextData?(position: number): number;
+
+  /**
    * Tells that the range is not needed again soon: its pages leave this process's resident set. Where only reading tells
    * the size, it is not asked for again at all.
    */

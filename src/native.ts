@@ -60,6 +60,10 @@ export interface Native {
   /** 0 regular, 1 directory, 2 block device, 3 anything else. */
   fileKind(fd: number): number;
   duplicate(fd: number): number;
+  /** A descriptor for `nextData`, which moves its cursor; `closeDuplicate` closes it. */
+  reopenForHoles(fd: number): number;
+  /** Position of the first byte from `position` on that is not in a hole, or the file's size. */
+  nextData(fd: number, position: number): number;
   /** Closes what `duplicate` or `openUnlinked` gave. */
   closeDuplicate(fd: number): number;
   /**

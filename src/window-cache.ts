@@ -86,6 +86,8 @@ export interface CacheOptions {
   extent: Extent;
   /** Called when the file was dropped without being closed; must not lead back to the cache. */
   closeDescriptor: () => void;
+  /** As {@link ByteSource.nextData}. */
+  nextData: (position: number) => number;
 }
 
 /** @internal */
@@ -115,6 +117,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   readonly #copies: ViewCopies;
   readonly #views: ViewTable;
   readonly #errors: FileErrors;
+  readonly #nextData: (position: number) => number;
 
   readonly #pending = new Set<Promise<unknown>>();
   readonly #pendingWrites = new Set<Promise<unknown>>();
@@ -125,6 +128,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   #bytesWritten = 0;
 
   constructor(options: CacheOptions) {
+    this.#nextData = options.nextData;
     this.fd = options.fd;
     this.path = options.path;
     this.appending = options.appending;
@@ -465,6 +469,12 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       const done = await this.track(native.warmAsync(this.fd, position, length));
       if (done < 0) throw this.#errors.system(-done, 'read', position, length);
     }
+  }
+
+  nextData(position: number): number {
+    this.#requireOpen();
+    this.#settle(position, Infinity);
+    return this.#nextData(position);
   }
 
   release(start: number, end: number): void {

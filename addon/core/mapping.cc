@@ -18,8 +18,8 @@ std::atomic<uint64_t> retired_bytes{0};
 constexpr int64_t kMostRetired = 1024;
 constexpr uint64_t kMostRetiredBytes = sizeof(void*) == 8 ? uint64_t{64} << 30 : uint64_t{16} << 20;
 
-// Ranges of this size and more start where a huge page could, so that the kernel can map large folios of the
-// file by one entry (2 MiB on x86-64 and on arm64 with 4 KiB pages).
+// Ranges of this size and more lie in memory as they do in the file, modulo a huge page, so that the kernel
+// can map large folios of the file by one entry (2 MiB on x86-64 and on arm64 with 4 KiB pages).
 constexpr size_t kHugePage = size_t{2} << 20;
 
 }  // namespace
@@ -48,7 +48,7 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
   return *this;
 }
 
-int Mapping::Reserve(size_t capacity) {
+int Mapping::Reserve(size_t capacity, uint64_t position) {
   Release();
   if (capacity == 0 || capacity % os::Granularity() != 0) return EINVAL;
   if (live.fetch_add(1, std::memory_order_relaxed) >= Limit()) {
@@ -56,7 +56,8 @@ int Mapping::Reserve(size_t capacity) {
     return ENOMEM;
   }
   void* address = nullptr;
-  int error = os::Reserve(capacity, capacity >= kHugePage ? kHugePage : os::PageSize(), &address);
+  const size_t alignment = capacity >= kHugePage ? kHugePage : os::PageSize();
+  int error = os::Reserve(capacity, alignment, static_cast<size_t>(position % alignment), &address);
   if (error == 0 && (slot_ = FaultGuard::Guard(address, capacity)) == nullptr) {
     os::Release(address, capacity);
     error = ENOMEM;

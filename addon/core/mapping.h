@@ -22,8 +22,10 @@ class Mapping {
   Mapping& operator=(const Mapping&) = delete;
 
   // Takes `capacity` bytes of address space, a multiple of the granularity. They read as zeros.
-  // ENOMEM also when this process already holds as many mappings as it safely can (Limit).
-  int Reserve(size_t capacity);
+  // ENOMEM also when this process already holds as many mappings as it safely can (Limit). `position` is
+  // where in a file the range is to begin, if that is known: one of 2 MiB and more is placed so that huge
+  // pages fit.
+  int Reserve(size_t capacity, uint64_t position = 0);
 
   // Puts the file's [position, position + length) at the start of the range, and zeros behind it. `position`
   // is a multiple of the granularity; `length` is 1 to the capacity. On an error the whole range reads as

@@ -22,9 +22,10 @@ size_t PageSize();
 // How many mappings the system allows one process; 0 when it has no such limit.
 uint64_t MaxMappings();
 
-// Takes `length` bytes of address space, aligned to `alignment` (a power of two, at least the page size).
-// They read as zeros and cannot be written, so that a stray read meets no signal.
-int Reserve(size_t length, size_t alignment, void** address);
+// Takes `length` bytes of address space that start `phase` bytes (whole pages, less than `alignment`) behind
+// a multiple of `alignment` (a power of two, at least the page size). They read as zeros and cannot be
+// written, so that a stray read meets no signal.
+int Reserve(size_t length, size_t alignment, size_t phase, void** address);
 void Release(void* address, size_t length);
 
 // Replaces the pages of [address, address + length), inside a reservation, by the file's. Nothing is read
@@ -68,6 +69,12 @@ int SetBlocking(int fd);
 // A new file in `folder`, for its owner only and closed on exec, that has no name: nobody else can open it,
 // and it is gone with the last descriptor.
 int OpenUnlinked(const char* folder, int* fd);
+// A second descriptor on the same file with a cursor of its own, closed on exec, for NextData. EOPNOTSUPP
+// where the file system is none of those that are known to tell of holes what is so.
+int ReopenForHoles(int fd, int* own);
+// Position of the first byte from `position` on that is not in a hole, or the file's size; or a negative
+// errno. Moves the descriptor's cursor (lseek(2), SEEK_DATA).
+int64_t NextData(int fd, int64_t position);
 
 // What a descriptor was opened for.
 struct OpenMode {

@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <string>
 
 #include "core/os.h"
@@ -119,14 +120,14 @@ uint64_t MaxMappings() {
 // left, the engine needs it, which aborts when it gets none.
 constexpr size_t kHeadroom = size_t{sizeof(void*) == 8 ? 64 : 16} << 20;
 
-int Reserve(size_t length, size_t alignment, void** address) {
+int Reserve(size_t length, size_t alignment, size_t phase, void** address) {
   if (int error = Injected(Call::kReserve)) return error;
   const size_t slack = (alignment > PageSize() ? alignment - PageSize() : 0) + kHeadroom;
   if (length > SIZE_MAX - slack) return ENOMEM;
   void* raw = mmap(nullptr, length + slack, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (raw == MAP_FAILED) return errno;
   const uintptr_t start = reinterpret_cast<uintptr_t>(raw);
-  const uintptr_t aligned = (start + alignment - 1) & ~(static_cast<uintptr_t>(alignment) - 1);
+  const uintptr_t aligned = start + ((phase - start) & (static_cast<uintptr_t>(alignment) - 1));
   if (aligned > start) munmap(raw, aligned - start);
   if (const size_t rest = start + slack - aligned) munmap(reinterpret_cast<void*>(aligned + length), rest);
   *address = reinterpret_cast<void*>(aligned);
@@ -219,6 +220,24 @@ int Reopen(int fd, bool writing, int* reopened) {
 #endif
 }
 
+int ReopenForHoles(int fd, int* own) {
+#if defined(__linux__)
+  // Only where a page that was written through a mapping, and has no block yet, counts as data (the magic
+  // numbers are statfs(2)'s). A server's answer, on NFS or FUSE, may be older than this machine's memory.
+  constexpr uint32_t kKnown[] = {0xEF53, 0x58465342, 0x9123683E, 0x01021994};  // ext4, XFS, btrfs, tmpfs
+  struct statfs system;
+  if (fstatfs(fd, &system) != 0) return errno;
+  const auto type = static_cast<uint32_t>(system.f_type);
+  if (std::find(std::begin(kKnown), std::end(kKnown), type) == std::end(kKnown)) return EOPNOTSUPP;
+  char name[32];
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  *own = Retry([&] { return open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
+  return *own == -1 ? errno : 0;
+#else
+  return EOPNOTSUPP;
+#endif
+}
+
 int IsBlocking(int fd, bool* blocking) {
   const int flags = fcntl(fd, F_GETFL);
   if (flags == -1) return errno;
@@ -249,6 +268,17 @@ int OpenUnlinked(const char* folder, int* fd) {
   if (*fd == -1) return errno;
   unlink(name.c_str());
   return 0;
+}
+
+int64_t NextData(int fd, int64_t position) {
+#if defined(SEEK_DATA)
+  const off_t found = lseek(fd, position, SEEK_DATA);
+  if (found != -1) return found;
+  if (errno != ENXIO) return -static_cast<int64_t>(errno);
+  return lseek(fd, 0, SEEK_END);
+#else
+  return -EOPNOTSUPP;
+#endif
 }
 
 int Mode(int fd, OpenMode* mode) {

@@ -33,6 +33,19 @@ Napi::Value Duplicate(const Napi::CallbackInfo& info) {
   return Result(info.Env(), duplicate);
 }
 
+// reopenForHoles(fd): a descriptor for nextData, closed as duplicate's is
+Napi::Value ReopenForHoles(const Napi::CallbackInfo& info) {
+  int own = -1;
+  if (int error = os::ReopenForHoles(DescriptorAt(info, 0), &own)) return Failure(info.Env(), error);
+  Environment::Of(info.Env()).descriptors().insert(own);
+  return Result(info.Env(), own);
+}
+
+// nextData(fd, position): position of the first byte from there on that is not in a hole, or the file's size
+Napi::Value NextData(const Napi::CallbackInfo& info) {
+  return Result(info.Env(), os::NextData(DescriptorAt(info, 0), IntegerAt(info, 1)));
+}
+
 // closeDuplicate(fd)
 Napi::Value CloseDuplicate(const Napi::CallbackInfo& info) {
   const int fd = DescriptorAt(info, 0);
@@ -85,6 +98,8 @@ void ExportFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("allocate", Napi::Function::New<Allocate>(env, "allocate"));
   exports.Set("fileKind", Napi::Function::New<FileKind>(env, "fileKind"));
   exports.Set("duplicate", Napi::Function::New<Duplicate>(env, "duplicate"));
+  exports.Set("reopenForHoles", Napi::Function::New<ReopenForHoles>(env, "reopenForHoles"));
+  exports.Set("nextData", Napi::Function::New<NextData>(env, "nextData"));
   exports.Set("closeDuplicate", Napi::Function::New<CloseDuplicate>(env, "closeDuplicate"));
   exports.Set("openMode", Napi::Function::New<OpenMode>(env, "openMode"));
   exports.Set("truncate", Napi::Function::New<Truncate>(env, "truncate"));

@@ -32,9 +32,9 @@ Napi::Value Exposed(Napi::Env env, const std::shared_ptr<Lease>& lease, uint8_t*
 }
 
 // Address space, before the engine's needs: what is kept of released views goes first.
-int Reserve(Napi::Env env, Mapping* mapping, size_t capacity) {
-  const int error = mapping->Reserve(capacity);
-  return error == ENOMEM && Environment::Of(env).GiveBack() ? mapping->Reserve(capacity) : error;
+int Reserve(Napi::Env env, Mapping* mapping, size_t capacity, uint64_t position = 0) {
+  const int error = mapping->Reserve(capacity, position);
+  return error == ENOMEM && Environment::Of(env).GiveBack() ? mapping->Reserve(capacity, position) : error;
 }
 
 // createWindow(capacity): { id, buffer, byteOffset: 0 }, a negative errno, or undefined where the engine
@@ -86,7 +86,7 @@ Napi::Value CreateView(const Napi::CallbackInfo& info) {
     return Failure(env, ENOMEM);
   }
   auto lease = std::make_shared<Lease>();
-  int error = Reserve(env, &lease->mapping, static_cast<size_t>(capacity));
+  int error = Reserve(env, &lease->mapping, static_cast<size_t>(capacity), base);
   if (error == 0) {
     error = lease->mapping.Slide(DescriptorAt(info, 0), base, before + length, AccessOf(FlagAt(info, 3)),
                                  FlagAt(info, 4) ? os::Sharing::kPrivate : os::Sharing::kShared);

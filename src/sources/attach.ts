@@ -24,7 +24,7 @@ export interface Sink extends ByteSink {
 }
 
 /** What is wanted of a descriptor. */
-export interface AttachOptions extends Omit<CacheOptions, 'fd' | 'extent' | 'closeDescriptor'> {
+export interface AttachOptions extends Omit<CacheOptions, 'fd' | 'extent' | 'closeDescriptor' | 'nextData'> {
   /** Whether the descriptor is open for reading. */
   readable: boolean;
   /** Whether what cannot be mapped is copied into a file that can. */
@@ -70,6 +70,7 @@ export function attach(descriptor: Descriptor, options: AttachOptions): Attached
     fd: descriptor.fd,
     extent,
     closeDescriptor: () => descriptor.closeSync(),
+    nextData: (position) => descriptor.nextData(position),
   });
   const channel =
     extent === 'sequential' ? new Channel(cache, kind, options.readable, new FileErrors(path)) : undefined;
@@ -88,6 +89,7 @@ function attachSpool(origin: Descriptor, kind: Kind, options: AttachOptions): At
       fd: copy.fd,
       extent: 'sized',
       closeDescriptor: () => copy.closeSync(),
+      nextData: (position) => copy.nextData(position),
     });
     const spool = new Spool(cache, openInlet(origin.fd, kind, errors), errors, () => origin.closeSync());
     return { cache, descriptor: copy, source: spool, sink: cache, channel: undefined, spool };
