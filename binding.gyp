@@ -10,7 +10,8 @@
         "addon/napi/environment.cc",
         "addon/napi/files.cc",
         "addon/napi/jobs.cc",
-        "addon/napi/mappings.cc"
+        "addon/napi/mappings.cc",
+        "addon/napi/search.cc"
       ],
       "include_dirs": [
         "addon",

@@ -77,6 +77,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportMappings(env, exports);
   ExportFiles(env, exports);
   ExportJobs(env, exports);
+  ExportSearch(env, exports);
   return exports;
 }
 

@@ -8,5 +8,6 @@ namespace sliding_mmap {
 void ExportMappings(Napi::Env env, Napi::Object exports);
 void ExportFiles(Napi::Env env, Napi::Object exports);
 void ExportJobs(Napi::Env env, Napi::Object exports);
+void ExportSearch(Napi::Env env, Napi::Object exports);
 
 }  // namespace sliding_mmap

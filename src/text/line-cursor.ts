@@ -9,6 +9,14 @@ import { ReverseScanner } from './reverse-scanner.js';
 /** Synchronous steps let go of what they have passed whenever it is so many bytes: the resident set stays bounded. */
 const RELEASE_EVERY = 16 * 1024 * 1024;
 
+/** What another use of the machinery than lines brings with it. */
+export interface CursorHooks {
+  /** Makes the scanner when the pass begins. */
+  scanner: () => LineScanner;
+  /** Called when the pass ends, however it does. */
+  closed: () => void;
+}
+
 export class LineCursor<T extends string | Buffer> {
   /** The batch at hand, and how many of its lines have been given. Iterators read and count for themselves. */
   lines: readonly T[] = [];
@@ -16,6 +24,7 @@ export class LineCursor<T extends string | Buffer> {
   readonly #source: ByteSource;
   readonly #options: ResolvedOptions;
   readonly #blockSize: number;
+  readonly #hooks: CursorHooks | undefined;
   #scanner: LineScanner | undefined;
   #release: (() => void) | undefined;
   #closed = false;
@@ -29,10 +38,11 @@ export class LineCursor<T extends string | Buffer> {
   #reading: Promise<unknown> | undefined;
   #interrupt: (() => void) | undefined;
 
-  constructor(source: ByteSource, options: ResolvedOptions, blockSize: number) {
+  constructor(source: ByteSource, options: ResolvedOptions, blockSize: number, hooks?: CursorHooks) {
     this.#source = source;
     this.#options = options;
     this.#blockSize = blockSize;
+    this.#hooks = hooks;
   }
 
   get position(): number {
@@ -93,6 +103,7 @@ export class LineCursor<T extends string | Buffer> {
     this.index = 0;
     this.#scanner = undefined;
     this.#interrupt?.();
+    this.#hooks?.closed();
     // A read under way still uses the source.
     if (this.#reading === undefined) this.#releaseSource();
   }
@@ -121,6 +132,7 @@ export class LineCursor<T extends string | Buffer> {
     if (signal?.aborted) throw signal.reason;
     this.#release = this.#source.retain((reason) => this.close({ reason }));
     signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (this.#hooks !== undefined) return this.#hooks.scanner();
     const { path } = this.#source;
     return reverse
       ? new ReverseScanner(format, start, this.#reverseEnd(this.#source.refreshSync()), this.#blockSize, path)
