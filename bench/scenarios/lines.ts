@@ -18,7 +18,7 @@ function ours(name: string, count: (file: MappedFile) => number | Promise<number
     prepare: (): Job => ({
       async run() {
         await using file = await MappedFile.open(path());
-        return count(file);
+        return await count(file);
       },
     }),
   };

@@ -16,7 +16,7 @@ function ours(name: string, run: (file: MappedFile) => number | Promise<number>)
     prepare: (): Job => ({
       async run() {
         await using file = await MappedFile.open(path());
-        return run(file);
+        return await run(file);
       },
     }),
   };

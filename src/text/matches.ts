@@ -145,29 +145,28 @@ class MatchCursor implements Cursor<Match> {
   }
 
   fillSync(): boolean {
-    while (!this.#take()) if (!this.#nextBlock() && !(this.#cursor.fillSync() && this.#nextBlock())) return false;
+    while (!this.#take()) if (!this.#advanceSync()) return false;
     return true;
   }
 
   async fill(): Promise<boolean> {
     while (!this.#take()) {
       if (turnIsSpent()) await nextTurn();
-      if (!this.#nextBlock() && !((await this.#cursor.fill()) && this.#nextBlock())) return false;
+      if (!(await this.#advance())) return false;
     }
     return true;
   }
 
   countSync(): number {
     let count = this.#countBlock();
-    while (this.#left > 0 && (this.#nextBlock() || (this.#cursor.fillSync() && this.#nextBlock())))
-      count += this.#countBlock();
+    while (this.#left > 0 && this.#advanceSync()) count += this.#countBlock();
     this.close();
     return count;
   }
 
   async count(): Promise<number> {
     let count = this.#countBlock();
-    while (this.#left > 0 && (this.#nextBlock() || ((await this.#cursor.fill()) && this.#nextBlock()))) {
+    while (this.#left > 0 && (await this.#advance())) {
       count += this.#countBlock();
       if (turnIsSpent()) await nextTurn();
     }
@@ -194,6 +193,18 @@ class MatchCursor implements Cursor<Match> {
     this.lines = [];
     this.index = 0;
     this.#block = undefined;
+  }
+
+  /** Goes on to the next block, reading where there is none; false at the end. */
+  #advanceSync(): boolean {
+    while (!this.#nextBlock()) if (!this.#cursor.fillSync()) return false;
+    return true;
+  }
+
+  async #advance(): Promise<boolean> {
+    // Looked at again after the wait: the pass may have been closed since the block came, and then the next step tells.
+    while (!this.#nextBlock()) if (!(await this.#cursor.fill())) return false;
+    return true;
   }
 
   /** Goes on to the next block of those that were read. */

@@ -162,6 +162,25 @@ describe('Matches', () => {
     assert.equal(aborted.retained, 0);
   });
 
+  it('never takes a pass that was ended in the middle for a whole one', async () => {
+    const reason = new Error('enough');
+    for (const pattern of ['a', 'b', /a/, /b/]) {
+      for (let turns = 0; turns < 12; turns++) {
+        for (const use of [(m: Matches) => m.count(), (m: Matches) => m[Symbol.asyncIterator]().next()]) {
+          const source = text('b\n'.repeat(2000));
+          const used = use(new Matches(source, pattern, {}, 16));
+          for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+          const under = source.released === 0;
+          source.cancelAll(reason);
+          // A count is of the whole; a step may have had its match before.
+          const end = await used.catch((error: unknown) => error);
+          if (under && end !== reason) assert.equal((end as IteratorResult<Match>).done, false);
+          assert.equal(source.retained, source.released);
+        }
+      }
+    }
+  });
+
   it('releases at an early exit, an error and the end, and reads nothing before the first step', async () => {
     const source = text('aaa');
     const matches = new Matches(source, 'a');
