@@ -7,6 +7,7 @@
         "addon/core/mapping.cc",
         "addon/core/scan.cc",
         "addon/napi/addon.cc",
+        "addon/napi/counting.cc",
         "addon/napi/environment.cc",
         "addon/napi/files.cc",
         "addon/napi/jobs.cc",

@@ -63,6 +63,39 @@ export interface LendingSource extends ByteSource {
   lendReady(position: number, length: number): Promise<Loan>;
 }
 
+/** What tells one file, and one state of it, from another; as in `fs.BigIntStats`. */
+export interface FileIdentity {
+  /** The number of the file system's device, as long as it is mounted. */
+  readonly device: bigint;
+  /** The file's number in its file system. */
+  readonly inode: bigint;
+  /** The numeric id of the user it belongs to. */
+  readonly owner: number;
+  /** When its bytes were last changed, in nanoseconds since 1970. */
+  readonly modified: bigint;
+  /** Size in bytes. */
+  readonly size: number;
+}
+
+/** A source that counts without blocking the event loop. */
+export interface CountingSource extends ByteSource {
+  /**
+   * Counts, on the thread pool, how often `needle` begins in each `step` bytes of `[position, position + length)`, and
+   * puts that into `counts`, which has room. A needle may end behind the range; `wide` ones begin at even distances
+   * from `position`. Two needles cannot overlap. Gives how many of the `length` bytes there are.
+   */
+  countInto(
+    counts: Float64Array,
+    needle: Uint8Array,
+    wide: boolean,
+    position: number,
+    length: number,
+    step: number,
+  ): Promise<number>;
+
+  identify(): Promise<FileIdentity>;
+}
+
 /** Bytes that can be written by position. */
 export interface ByteSink {
   readonly path: string | undefined;

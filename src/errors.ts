@@ -11,7 +11,9 @@ export type MappedFileErrorCode =
   | 'ERR_MAPPED_FILE_NOT_MAPPABLE'
   | 'ERR_MAPPED_FILE_BUDGET'
   | 'ERR_MAPPED_FILE_NOT_SEEKABLE'
-  | 'ERR_MAPPED_FILE_LINE_TOO_LONG';
+  | 'ERR_MAPPED_FILE_LINE_TOO_LONG'
+  | 'ERR_MAPPED_FILE_INDEX_STALE'
+  | 'ERR_MAPPED_FILE_INDEX_INVALID';
 
 /** What a {@link MappedFileError} tells beside its message. */
 export interface MappedFileErrorDetails {

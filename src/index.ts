@@ -8,7 +8,15 @@ export type { StreamClasses } from './streams/classes.js';
 export type { ReadStream, ReadStreamOptions, WriteStream, WriteStreamOptions } from './streams/node.js';
 export type { ReadableOptions } from './streams/readable.js';
 export type { WritableChunk, WritableOptions } from './streams/writable.js';
+export type { BisectOptions, CompareLine } from './text/bisect.js';
 export type { LineEncoding } from './text/line-format.js';
+export type {
+  IndexedLinesOptions,
+  LineIndex,
+  LineIndexOptions,
+  LineIndexProgress,
+  LineIndexRefreshOptions,
+} from './text/line-index.js';
 export type { Lines } from './text/lines.js';
 export type { MatchesOptions, Pattern } from './text/match-options.js';
 export type { Match, Matches } from './text/matches.js';

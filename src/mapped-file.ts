@@ -33,6 +33,8 @@ import {
 import { checkBoolean, checkOptions } from './streams/options.js';
 import { createReadable, type ReadableOptions } from './streams/readable.js';
 import { createWritable, type WritableChunk, type WritableOptions } from './streams/writable.js';
+import { bisect, bisectSync, type BisectOptions, type CompareLine } from './text/bisect.js';
+import { LineIndex, type LineIndexOptions } from './text/line-index.js';
 import { Lines } from './text/lines.js';
 import type { MatchesOptions, Pattern } from './text/match-options.js';
 import { Matches } from './text/matches.js';
@@ -484,6 +486,41 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   lines(options: LinesOptions | LinesOptions<Buffer> = {}): Lines | Lines<Buffer> {
     this.#cache.enter();
     return new Lines(this.#cache, options as LinesOptions);
+  }
+
+  /**
+   * Makes an index of the file's lines, on the thread pool, or loads one that was saved (`from`): finds lines by number
+   * and numbers by position, reading little. See {@link LineIndex}.
+   */
+  lineIndex(options?: LineIndexOptions): Promise<LineIndex>;
+  lineIndex(options: LineIndexOptions<Buffer>): Promise<LineIndex<Buffer>>;
+  async lineIndex(options: LineIndexOptions | LineIndexOptions<Buffer> = {}): Promise<LineIndex | LineIndex<Buffer>> {
+    this.#cache.enter();
+    return LineIndex.create(this.#cache, options as LineIndexOptions);
+  }
+
+  /**
+   * Position of the first line that is not less than a key, in a file whose lines are sorted: `compare(line, position)`
+   * gives a number below 0 for a line that comes before the key, 0 or more for one that does not, and `undefined` (or
+   * `NaN`) for one that has no key, such as a line of a stack trace, which is passed over. The end of the range where
+   * every line comes before the key. Reads a few KiB per halving of the range, so a hundred GB take some thirty reads.
+   */
+  bisect(compare: CompareLine, options?: BisectOptions): Promise<number>;
+  bisect(compare: CompareLine<Buffer>, options: BisectOptions<Buffer>): Promise<number>;
+  async bisect(
+    compare: CompareLine | CompareLine<Buffer>,
+    options: BisectOptions | BisectOptions<Buffer> = {},
+  ): Promise<number> {
+    this.#cache.enter();
+    return bisect(this.#cache, compare as CompareLine, options as BisectOptions);
+  }
+
+  /** As {@link bisect}; may block. */
+  bisectSync(compare: CompareLine, options?: BisectOptions): number;
+  bisectSync(compare: CompareLine<Buffer>, options: BisectOptions<Buffer>): number;
+  bisectSync(compare: CompareLine | CompareLine<Buffer>, options: BisectOptions | BisectOptions<Buffer> = {}): number {
+    this.#cache.enter();
+    return bisectSync(this.#cache, compare as CompareLine, options as BisectOptions);
   }
 
   /**

@@ -73,6 +73,10 @@ export interface Native {
   ): number;
   /** How often the byte stands in `[offset, offset + length)` of `bytes`. */
   countByte(bytes: Uint8Array, offset: number, length: number, byte: number): number;
+  /** How often `needle` stands in `bytes`; a `wide` one is of 2-byte units, and so are its places. */
+  count(bytes: Uint8Array, needle: Uint8Array, wide: boolean): number;
+  /** Where the n-th of them (from 1) stands; -1 - k when there are only k. */
+  findNth(bytes: Uint8Array, needle: Uint8Array, wide: boolean, n: number): number;
   /** Puts the handler for lost pages in place again, where another has replaced it. */
   installGuard(): number;
   /** Ranges of address space that the whole process holds. */
@@ -100,6 +104,16 @@ export interface Native {
   populateAsync(id: number): Promise<number>;
   truncateAsync(fd: number, size: number): Promise<number>;
   warmAsync(fd: number, position: number, length: number): Promise<number>;
+  /** As `CountingSource.countInto`. */
+  countAsync(
+    fd: number,
+    position: number,
+    length: number,
+    step: number,
+    needle: Uint8Array,
+    wide: boolean,
+    counts: Float64Array,
+  ): Promise<number>;
   allocateAsync(fd: number, position: number, length: number): Promise<number>;
 
   /** Tests only: lets `after` more calls of a kind through, then makes `times` of them fail with `errno`. */

@@ -5,8 +5,10 @@
  * each operation takes whichever is cheaper, and the kernel is the authority: what a lost page spoils in a window is
  * done again through the kernel, which answers with bytes, a short count or an errno, never with a signal.
  */
+import fs from 'node:fs';
 import { constants as osConstants } from 'node:os';
-import type { ByteSink, LendingSource, Loan } from './byte-source.js';
+import { promisify } from 'node:util';
+import type { ByteSink, CountingSource, FileIdentity, LendingSource, Loan } from './byte-source.js';
 import { plainBytes } from './bytes.js';
 import { invalidState, outOfRange } from './errors.js';
 import { FileErrors } from './file-errors.js';
@@ -19,6 +21,7 @@ import { nowhere, WindowTable } from './window-table.js';
 
 const { EDQUOT, EFAULT, EIO, ENOSPC, EOPNOTSUPP, ESTALE } = osConstants.errno;
 const { faults } = native;
+const statDescriptor = promisify(fs.fstat);
 
 /** Reads of at least this many bytes go through the kernel: the copy costs the same, and a slide is saved. */
 const directFrom = 16 * 1024;
@@ -73,7 +76,7 @@ export interface CacheOptions {
 }
 
 /** @internal */
-export class WindowCache implements LendingSource, ByteSink {
+export class WindowCache implements LendingSource, CountingSource, ByteSink {
   readonly fd: number;
   readonly path: string | undefined;
   readonly appending: boolean;
@@ -404,6 +407,27 @@ export class WindowCache implements LendingSource, ByteSink {
 
   release(start: number, end: number): void {
     if (!this.#closed) this.#windows.releasePages(start, end);
+  }
+
+  async countInto(
+    counts: Float64Array,
+    needle: Uint8Array,
+    wide: boolean,
+    position: number,
+    length: number,
+    step: number,
+  ): Promise<number> {
+    this.#requireOpen();
+    const job = native.countAsync(this.fd, position, length, step, needle, wide, counts);
+    const done = await this.track(job);
+    if (done < 0) throw this.#errors.system(-done, 'read', position, length);
+    return this.#haveRead(done, position);
+  }
+
+  async identify(): Promise<FileIdentity> {
+    this.#requireOpen();
+    const { dev, ino, mtimeNs, size, uid } = await this.track(statDescriptor(this.fd, { bigint: true }));
+    return { device: dev, inode: ino, modified: mtimeNs, owner: Number(uid), size: Number(size) };
   }
 
   // --- writing ---------------------------------------------------------------------------------------------------

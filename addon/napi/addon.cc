@@ -78,6 +78,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportFiles(env, exports);
   ExportJobs(env, exports);
   ExportSearch(env, exports);
+  ExportCounting(env, exports);
   return exports;
 }
 

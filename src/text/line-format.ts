@@ -66,7 +66,7 @@ export class LineFormat {
     }
   }
 
-  /** The delimiter's bytes; not to be changed. */
+  /** The bytes that end a line. */
   get delimiter(): Uint8Array {
     return this.#delimiter;
   }

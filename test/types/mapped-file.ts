@@ -5,6 +5,8 @@ import fs from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import {
   type FileStats,
+  type LineIndex,
+  type Lines,
   MappedFile,
   MappedFileError,
   type MappedFileErrorCode,
@@ -130,6 +132,25 @@ export async function views(file: MappedFile): Promise<void> {
   file.view(0, 8, { access: 'rw' });
   exact<Disposable>()(view satisfies Disposable as Disposable, true);
   exact<AsyncDisposable & Disposable>()(file as AsyncDisposable & Disposable, true);
+}
+
+export async function numberedLines(file: MappedFile): Promise<void> {
+  const index = await file.lineIndex({ from: true, onProgress: ({ position, end }) => void (position / end) });
+  exact<LineIndex>()(index, true);
+  exact<string>()(await index.line(1), true);
+  exact<Promise<number>>()(index.lineAt(5n), true);
+  exact<Lines>()(await index.lines(1, 3, { reverse: true }), true);
+  const bytes = await file.lineIndex({ encoding: 'buffer' });
+  exact<Buffer>()(bytes.lineSync(1), true);
+  exact<number>()(await file.bisect((line, position) => line.length - position), true);
+  exact<number>()(
+    file.bisectSync((line: Buffer) => line[0], { encoding: 'buffer' }),
+    true,
+  );
+  // @ts-expect-error lines are found by number
+  void index.line('1');
+  // @ts-expect-error a line is not less by being a string
+  void file.bisect((line) => line);
 }
 
 export async function rest(file: MappedFile, error: unknown): Promise<void> {

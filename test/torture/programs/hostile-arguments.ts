@@ -82,7 +82,7 @@ const promised = new Set([
 ]);
 
 const engineSays =
-  /revoked|incompatible receiver|^Receiver must be|is not a constructor$|^Cannot (mix BigInt|convert|perform (Construct|%TypedArray%.prototype.join) on a detached)/;
+  /revoked|incompatible receiver|^Receiver must be|is not a constructor$|'new'$|^Cannot (mix BigInt|convert|perform (Construct|%TypedArray%.prototype.join) on a detached)/;
 
 /** What a caller may get: see the contract. */
 function isPromised(error: unknown): boolean {
@@ -94,7 +94,8 @@ function isPromised(error: unknown): boolean {
   if (typeof errno === 'number') return typeof code === 'string' && typeof syscall === 'string';
   if (code !== undefined) return promised.has(code);
   // Said by the engine when it looks at the value itself, before anybody else could: a proxy without a target; a
-  // `length` that is no number, which node:fs converts by `| 0`, too; and `as` of a view that was released.
+  // `length` that is no number, which node:fs converts by `| 0`, too; `as` of a view that was released;
+  // a class given as a callback.
   return error instanceof TypeError && engineSays.test(error.message);
 }
 
