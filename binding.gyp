@@ -12,7 +12,8 @@
         "addon/napi/files.cc",
         "addon/napi/jobs.cc",
         "addon/napi/mappings.cc",
-        "addon/napi/sources.cc"
+        "addon/napi/sources.cc",
+        "addon/napi/search.cc"
       ],
       "include_dirs": [
         "addon",

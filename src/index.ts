@@ -18,6 +18,8 @@ export type {
   LineIndexRefreshOptions,
 } from './text/line-index.js';
 export type { Lines } from './text/lines.js';
+export type { MatchesOptions, Pattern } from './text/match-options.js';
+export type { Match, Matches } from './text/matches.js';
 export type { LinesOptions, TextEncoding } from './text/options.js';
 export type { Needle } from './text/search.js';
 export { MappedView, type TypedArrayConstructor } from './views/mapped-view.js';

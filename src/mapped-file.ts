@@ -41,6 +41,8 @@ import { createWritable, type WritableChunk, type WritableOptions } from './stre
 import { bisect, bisectSync, type BisectOptions, type CompareLine } from './text/bisect.js';
 import { LineIndex, type LineIndexOptions } from './text/line-index.js';
 import { Lines } from './text/lines.js';
+import type { MatchesOptions, Pattern } from './text/match-options.js';
+import { Matches } from './text/matches.js';
 import type { LinesOptions } from './text/options.js';
 import { type Needle, searchBackward, searchForward } from './text/search.js';
 import { split } from './text/split.js';
@@ -498,6 +500,16 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /** Whether `needle` stands anywhere from `from` on; see {@link indexOf}. */
   includes(needle: Needle, from?: Position): boolean {
     return this.indexOf(needle, from) !== -1;
+  }
+
+  /**
+   * The places where `pattern` stands: a needle as for {@link indexOf} but not an empty one, several of them searched
+   * for at once, or a regular expression, which is tried line by line. An iterable and an async iterable of
+   * {@link Match}; `.count()` gives their number only.
+   */
+  matches(pattern: Pattern, options: MatchesOptions = {}): Matches {
+    this.#cache.enter();
+    return new Matches(this.#cache, pattern, options);
   }
 
   /**

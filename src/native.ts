@@ -10,6 +10,12 @@ export interface NativeMapping {
   readonly byteOffset: number;
 }
 
+declare const searchTag: unique symbol;
+/** Needles as the addon holds them. */
+export interface NativeSearch {
+  readonly [searchTag]: true;
+}
+
 /**
  * The addon's functions. A number is 0 or more for success and a negative errno for a failure. Descriptors are not
  * checked: the caller makes sure that they are open, for as long as a promise is pending.
@@ -47,6 +53,31 @@ export interface Native {
   adviseMapping(id: number, offset: number, length: number, advice: number): number;
   /** Where `needle` stands in `[offset, offset + length)` of `bytes`, counted from `offset`; -1 when it does not. */
   find(bytes: Uint8Array, offset: number, length: number, needle: Uint8Array, last: boolean): number;
+  /**
+   * Needles, none of them empty, prepared for `scan`; `undefined` for others. With a delimiter (bytes), `scan` finds at
+   * most one match in each line.
+   */
+  createSearch(
+    needles: Uint8Array[],
+    ignoresCase: boolean,
+    delimiter: Uint8Array | undefined,
+  ): NativeSearch | undefined;
+  /**
+   * Finds what begins in `[from, limit)` of `bytes` and ends inside them, and gives the number of matches. Puts the
+   * offset to go on from into `results[0]`, and unless it only counts, an offset and a needle's index for each match
+   * behind it; it stops before there is no room for another match of each needle. -1 for bad arguments.
+   */
+  scan(
+    search: NativeSearch,
+    bytes: Uint8Array,
+    from: number,
+    limit: number,
+    overlapping: boolean,
+    counts: boolean,
+    results: Uint32Array,
+  ): number;
+  /** How often the byte stands in `[offset, offset + length)` of `bytes`. */
+  countByte(bytes: Uint8Array, offset: number, length: number, byte: number): number;
   /** How often `needle` stands in `bytes`; a `wide` one is of 2-byte units, and so are its places. */
   count(bytes: Uint8Array, needle: Uint8Array, wide: boolean): number;
   /** Where the n-th of them (from 1) stands; -1 - k when there are only k. */

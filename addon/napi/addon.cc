@@ -81,6 +81,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportFiles(env, exports);
   ExportJobs(env, exports);
   ExportSources(env, exports);
+  ExportSearch(env, exports);
   ExportCounting(env, exports);
   return exports;
 }

@@ -4,7 +4,6 @@
 
 #include "core/mapping.h"
 #include "core/range.h"
-#include "core/scan.h"
 #include "napi/arguments.h"
 #include "napi/bindings.h"
 #include "napi/environment.h"
@@ -151,22 +150,6 @@ Napi::Value AdviseMapping(const Napi::CallbackInfo& info) {
                  os::Advise(lease->mapping.data() + offset, length, static_cast<os::Advice>(advice)));
 }
 
-// find(array, offset, length, needle, last): where the needle, a Uint8Array, stands in the array's
-// [offset, offset + length), counted from `offset`; -1 when it does not
-Napi::Value FindBytes(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  size_t offset;
-  size_t length;
-  size_t needle_length = 0;
-  napi_get_typedarray_info(env, info[3], nullptr, &needle_length, nullptr, nullptr, nullptr);
-  if (needle_length == 0 || !SizeAt(info, 1, &offset) || !SizeAt(info, 2, &length)) return Result(env, -1);
-  const uint8_t* haystack = BytesOf(env, info[0], offset, length);
-  const uint8_t* needle = BytesOf(env, info[3], 0, needle_length);
-  if (haystack == nullptr || needle == nullptr) return Result(env, -1);
-  return Result(env, FlagAt(info, 4) ? FindLast(haystack, length, needle, needle_length)
-                                     : Find(haystack, length, needle, needle_length));
-}
-
 }  // namespace
 
 void ExportMappings(Napi::Env env, Napi::Object exports) {
@@ -181,7 +164,6 @@ void ExportMappings(Napi::Env env, Napi::Object exports) {
   exports.Set("mappingFaults", Napi::Function::New<MappingFaults>(env, "mappingFaults"));
   exports.Set("firstFault", Napi::Function::New<FirstFault>(env, "firstFault"));
   exports.Set("protectMapping", Napi::Function::New<ProtectMapping>(env, "protectMapping"));
-  exports.Set("find", Napi::Function::New<FindBytes>(env, "find"));
   exports.Set("adviseMapping", Napi::Function::New<AdviseMapping>(env, "adviseMapping"));
 }
 

@@ -10,6 +10,14 @@ import { ReverseScanner } from './reverse-scanner.js';
 /** Synchronous steps let go of what they have passed whenever it is so many bytes: the resident set stays bounded. */
 const RELEASE_EVERY = 16 * 1024 * 1024;
 
+/** What another use of the machinery than lines brings with it. */
+export interface CursorHooks {
+  /** Makes the scanner when the pass begins. */
+  scanner: () => LineScanner;
+  /** Called when the pass ends, however it does. */
+  closed: () => void;
+}
+
 export class LineCursor<T extends string | Buffer> {
   /** The batch at hand, and how many of its lines have been given. Iterators read and count for themselves. */
   lines: readonly T[] = [];
@@ -17,6 +25,7 @@ export class LineCursor<T extends string | Buffer> {
   readonly #source: ByteSource;
   readonly #options: ResolvedOptions;
   readonly #blockSize: number;
+  readonly #hooks: CursorHooks | undefined;
   #scanner: LineScanner | undefined;
   #release: (() => void) | undefined;
   #closed = false;
@@ -32,10 +41,11 @@ export class LineCursor<T extends string | Buffer> {
   #target: Uint8Array | undefined;
   #interrupt: (() => void) | undefined;
 
-  constructor(source: ByteSource, options: ResolvedOptions, blockSize: number) {
+  constructor(source: ByteSource, options: ResolvedOptions, blockSize: number, hooks?: CursorHooks) {
     this.#source = source;
     this.#options = options;
     this.#blockSize = blockSize;
+    this.#hooks = hooks;
     const { start, end, reverse } = options;
     this.#ahead = reverse ? new ReadAhead(source, start, -1) : new ReadAhead(source, end);
   }
@@ -113,6 +123,7 @@ export class LineCursor<T extends string | Buffer> {
     this.#scanner = undefined;
     this.#interrupt?.();
     if (this.#target !== undefined) this.#source.abandon?.(this.#target);
+    this.#hooks?.closed();
     // A read under way still uses the source.
     if (this.#reading === undefined) this.#releaseSource();
   }
@@ -141,6 +152,7 @@ export class LineCursor<T extends string | Buffer> {
     if (signal?.aborted) throw signal.reason;
     this.#release = this.#source.retain((reason) => this.close({ reason }));
     signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (this.#hooks !== undefined) return this.#hooks.scanner();
     const { path } = this.#source;
     const size = reverse ? this.#source.refreshSync() : 0;
     // Throws: it is not known yet.

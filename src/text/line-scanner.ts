@@ -18,6 +18,8 @@ export interface BlockRequest {
 export abstract class LineScanner {
   /** The batch at hand, in the order of iteration. */
   lines: Array<string | Buffer> = [];
+  /** Bytes of the byte-order mark that the range was found to begin with. */
+  markLength = 0;
   protected readonly format: LineFormat;
   /** Byte offset that the range starts at. */
   protected readonly start: number;
@@ -75,7 +77,7 @@ export abstract class LineScanner {
 
   /** Where text begins in a block that begins with the range: after the byte-order mark, if the range is the file. */
   protected textStart(block: Buffer): number {
-    return this.start === 0 ? this.format.markLength(block) : 0;
+    return (this.markLength = this.start === 0 ? this.format.markLength(block) : 0);
   }
 
   /** The length of a block that can hold any line with its delimiter, and what may look like a part of another. */

@@ -2,7 +2,7 @@
 import { isUint8Array } from 'node:util/types';
 import type { ByteSource } from '../byte-source.js';
 import { plainBytes } from '../bytes.js';
-import { invalidArgType } from '../errors.js';
+import { invalidArgType, invalidArgValue } from '../errors.js';
 import { native } from '../native.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
 
@@ -93,8 +93,14 @@ function searchPiece(
   return search(copy.subarray(0, source.readIntoSync(copy, position)));
 }
 
-function bytesOf(needle: unknown): Uint8Array {
-  if (typeof needle === 'string') return Buffer.from(needle);
+/** A needle's bytes. Throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, and for what the encoding has not `ERR_INVALID_ARG_VALUE`. */
+export function bytesOf(needle: unknown, encoding: 'utf8' | 'latin1' = 'utf8'): Uint8Array {
+  if (typeof needle === 'string') {
+    const bytes = Buffer.from(needle, encoding);
+    if (encoding === 'latin1' && bytes.toString('latin1') !== needle)
+      throw invalidArgValue('needle', needle, 'cannot be encoded as latin1');
+    return bytes;
+  }
   if (typeof needle === 'number') return Uint8Array.of(toCount(needle, 'needle', 0, 255));
   if (isUint8Array(needle)) return plainBytes(needle);
   throw invalidArgType('needle', 'of type string or number or an instance of Uint8Array', needle);
