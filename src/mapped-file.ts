@@ -21,6 +21,8 @@ import { type Position, toCount, toRange } from './ranges.js';
 import { Scalars } from './scalars.js';
 import { Chunks, type ChunksOptions, createBorrowing } from './streams/chunks.js';
 import type { StreamClasses } from './streams/classes.js';
+import { type Followable, type FollowOptions, isFollowing } from './streams/follow.js';
+import { createFollowing } from './streams/followed-bytes.js';
 import {
   createReadStream,
   createWriteStream,
@@ -398,11 +400,22 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * buffers filled. It ends where the file ends, and is errored with `ERR_MAPPED_FILE_CLOSED` when the file is closed.
    *
    * With `borrow: true` it hands out borrowed chunks without a copy, as {@link chunks} does, and is no byte stream.
+   *
+   * With `follow` it does not end where the file ends, but goes on as the file grows, and with the next file where that
+   * has been replaced, as `tail -F` does: until it is cancelled or aborted, or this file is closed. Rotation cannot be
+   * seen of a file that was opened by descriptor.
    */
-  readable(options: ReadableOptions & { borrow?: boolean | undefined } = {}): ReadableStream<Uint8Array> {
+  readable(
+    options: ReadableOptions & { borrow?: boolean | undefined; follow?: boolean | FollowOptions | undefined } = {},
+  ): ReadableStream<Uint8Array> {
     this.#cache.enter();
     checkOptions(options);
-    checkBoolean(options.borrow, 'options.borrow');
+    const { borrow, follow } = options;
+    checkBoolean(borrow, 'options.borrow');
+    if (isFollowing(follow)) {
+      if (borrow) throw invalidArgValue('options.borrow', borrow, 'cannot be combined with "options.follow"');
+      return createFollowing(this.#followable(), options, follow, this.#streams);
+    }
     const create = options.borrow === true ? createBorrowing : createReadable;
     return create(this.#cache, options, this.#streams);
   }
@@ -441,6 +454,25 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return { close: () => this.close(), fd: this.fd };
   }
 
+  #followable(): Followable {
+    return {
+      source: this.#cache,
+      fd: this.fd,
+      open: (path) => {
+        const file = MappedFile.openSync(path, 'r', { backing: 'read' });
+        return { source: file.#cache, fd: file.fd, close: () => file.closeSync() };
+      },
+      watchNames: (folder) => {
+        const events = native.watchNames(folder);
+        if (events < 0) return undefined;
+        return {
+          read: (target) => native.read(events, target, 0, target.length, -1),
+          close: () => native.closeDuplicate(events),
+        };
+      },
+    };
+  }
+
   // --- text ------------------------------------------------------------------------------------------------------
 
   /**
@@ -465,13 +497,14 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /**
    * The file's lines, or those of `[start, end)`, as an iterable and an async iterable; in arrays by `.batches()`.
-   * `encoding: 'buffer'` gives their bytes, `reverse: true` the last line first.
+   * `encoding: 'buffer'` gives their bytes, `reverse: true` the last line first. With `follow`, asynchronous iteration
+   * goes on as the file grows and is replaced, see {@link readable}.
    */
   lines(options?: LinesOptions): Lines;
   lines(options: LinesOptions<Buffer>): Lines<Buffer>;
   lines(options: LinesOptions | LinesOptions<Buffer> = {}): Lines | Lines<Buffer> {
     this.#cache.enter();
-    return new Lines(this.#cache, options as LinesOptions);
+    return new Lines(this.#cache, options as LinesOptions, undefined, this.#followable());
   }
 
   /**

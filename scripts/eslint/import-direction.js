@@ -35,12 +35,12 @@ const layers = [
 
 /**
  * Layers that see less than all that is before them. Streams and text know a file only as a ByteSource or ByteSink; of
- * `native`, text uses the search in bytes.
+ * `native`, text uses the search in bytes, and of `streams` what follows a file.
  */
 const narrow = {
   'byte-source': [],
   streams: ['byte-source', 'errors', 'bytes', 'ranges', 'turn'],
-  text: ['byte-source', 'errors', 'bytes', 'ranges', 'native', 'turn'],
+  text: ['byte-source', 'errors', 'bytes', 'ranges', 'native', 'turn', 'streams'],
 };
 
 /** The layer a file belongs to: the first step of its path in src/. */

@@ -1,6 +1,7 @@
 /** One pass over the lines of a source: reads blocks, and releases everything once, however the pass ends. */
 import type { ByteSource } from '../byte-source.js';
 import { invalidState } from '../errors.js';
+import { type Followable, type FollowChange, Follower } from '../streams/follow.js';
 import { ForwardScanner } from './forward-scanner.js';
 import type { BlockRequest, LineScanner } from './line-scanner.js';
 import type { ResolvedOptions } from './options.js';
@@ -28,11 +29,16 @@ export class LineCursor<T extends string | Buffer> {
   /** The read under way, and how to stop waiting for it. */
   #reading: Promise<unknown> | undefined;
   #interrupt: (() => void) | undefined;
+  readonly #follower: Follower | undefined;
+  /** What happened to the followed file after the lines at hand. */
+  #change: FollowChange | undefined;
 
-  constructor(source: ByteSource, options: ResolvedOptions, blockSize: number) {
+  constructor(source: ByteSource, options: ResolvedOptions, blockSize: number, followable?: Followable) {
     this.#source = source;
     this.#options = options;
     this.#blockSize = blockSize;
+    if (options.follow !== undefined && followable !== undefined)
+      this.#follower = new Follower(followable, options.follow);
   }
 
   get position(): number {
@@ -44,6 +50,7 @@ export class LineCursor<T extends string | Buffer> {
   /** Makes the next batch; false when no line is left. May block. */
   fillSync(): boolean {
     if (this.#reading !== undefined) throw invalidState('an asynchronous step over these lines is under way');
+    if (this.#options.follow !== undefined) throw invalidState('lines that are followed need asynchronous iteration');
     try {
       for (let request = this.#next(); request !== undefined; request = this.#next())
         if (this.#accept(this.#copy(request))) return true;
@@ -60,6 +67,10 @@ export class LineCursor<T extends string | Buffer> {
     if (this.#reading !== undefined) throw invalidState('another asynchronous step over these lines is under way');
     try {
       for (let request = this.#next(); request !== undefined; request = this.#next()) {
+        if (this.#follower !== undefined) {
+          if (await this.#fillFollowed(this.#follower, request)) return true;
+          continue;
+        }
         const read = this.#source.readInto(request.target, request.position);
         const bytes = typeof read === 'number' ? read : await this.#wait(read);
         // Only a wait that was cut short gives nothing: the next request then tells why.
@@ -71,6 +82,23 @@ export class LineCursor<T extends string | Buffer> {
       this.close();
       throw error;
     }
+  }
+
+  /** One step of `fill` over a followed file; true when lines are at hand. */
+  async #fillFollowed(follower: Follower, { target, position }: BlockRequest): Promise<boolean> {
+    const available = follower.available(position);
+    const read = available === 0 ? 0 : follower.read(target, position);
+    const bytes = typeof read === 'number' ? read : await this.#wait(read);
+    if (bytes === undefined) return false; // closed
+    if (bytes > 0) return this.#accept(bytes);
+    const scanner = this.#scanner as ForwardScanner;
+    if (this.#take(scanner.pause())) return true;
+    const change = await this.#wait(follower.more(position));
+    if (change === undefined) return false;
+    if (change.type === 'missing') follower.report(change, this.position);
+    else this.#change = change;
+    // The last line of a file that was replaced needs no end.
+    return change.type === 'replaced' && this.#accept(0);
   }
 
   /** The lines of the batch that have not been given yet. */
@@ -92,6 +120,7 @@ export class LineCursor<T extends string | Buffer> {
     this.lines = [];
     this.index = 0;
     this.#scanner = undefined;
+    this.#follower?.stop();
     this.#interrupt?.();
     // A read under way still uses the source.
     if (this.#reading === undefined) this.#releaseSource();
@@ -104,6 +133,7 @@ export class LineCursor<T extends string | Buffer> {
 
   /** What to read next, `undefined` when the pass is over; begins it if it has not begun. */
   #next(): BlockRequest | undefined {
+    if (this.#change !== undefined && !this.#closed) this.#beginAgain(this.#change);
     if (this.#failure !== undefined) {
       const { reason } = this.#failure;
       this.#failure = undefined;
@@ -116,11 +146,21 @@ export class LineCursor<T extends string | Buffer> {
     return this.#scanner.next();
   }
 
+  /** Goes on at the start of the next file, or of the same one that was truncated. */
+  #beginAgain(change: FollowChange): void {
+    const { format } = this.#options;
+    const { position } = this;
+    this.#change = undefined;
+    this.#scanner = new ForwardScanner(format, 0, Infinity, this.#blockSize, this.#source.path);
+    this.#follower?.report(change, position);
+  }
+
   #begin(): LineScanner {
     const { end, format, reverse, signal, start } = this.#options;
     if (signal?.aborted) throw signal.reason;
     this.#release = this.#source.retain((reason) => this.close({ reason }));
     signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#follower?.begin();
     const { path } = this.#source;
     return reverse
       ? new ReverseScanner(format, start, this.#reverseEnd(this.#source.refreshSync()), this.#blockSize, path)
@@ -145,15 +185,20 @@ export class LineCursor<T extends string | Buffer> {
   }
 
   #accept(bytes: number): boolean {
+    return this.#take(this.#scanner!.accept(bytes));
+  }
+
+  /** Takes over the scanner's batch, if there is one that is not empty. */
+  #take(batch: boolean): boolean {
     const scanner = this.#scanner!;
-    if (!scanner.accept(bytes) || scanner.lines.length === 0) return false;
+    if (!batch || scanner.lines.length === 0) return false;
     this.lines = scanner.lines as T[];
     this.index = 0;
     return true;
   }
 
   /** Waits for a read, or until the pass is closed: then `undefined`. */
-  #wait(read: Promise<number>): Promise<number | undefined> {
+  #wait<Value>(read: Promise<Value>): Promise<Value | undefined> {
     return new Promise((resolve, reject) => {
       this.#interrupt = () => resolve(undefined);
       const settle = (): void => {
