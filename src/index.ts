@@ -5,7 +5,7 @@ export type { OpenFlags, OpenOptions } from './opening.js';
 export type { Position } from './ranges.js';
 export type { Chunks, ChunksOptions } from './streams/chunks.js';
 export type { StreamClasses } from './streams/classes.js';
-export type { FollowEvent, FollowOptions } from './streams/follow.js';
+export type { FollowEvent, FollowOptions } from './following/follower.js';
 export type { ReadStream, ReadStreamOptions, WriteStream, WriteStreamOptions } from './streams/node.js';
 export type { ReadableOptions } from './streams/readable.js';
 export type { WritableChunk, WritableOptions } from './streams/writable.js';

@@ -21,7 +21,7 @@ import { type Position, toCount, toRange } from './ranges.js';
 import { Scalars } from './scalars.js';
 import { Chunks, type ChunksOptions, createBorrowing } from './streams/chunks.js';
 import type { StreamClasses } from './streams/classes.js';
-import { type Followable, type FollowOptions, isFollowing } from './streams/follow.js';
+import { type Followable, type FollowOptions, isFollowing } from './following/follower.js';
 import { createFollowing } from './streams/followed-bytes.js';
 import {
   createReadStream,
@@ -460,7 +460,8 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
       fd: this.fd,
       open: (path) => {
         const file = MappedFile.openSync(path, 'r', { backing: 'read' });
-        return { source: file.#cache, fd: file.fd, close: () => file.closeSync() };
+        // On the thread pool: the last descriptor of a deleted file frees its blocks.
+        return { source: file.#cache, fd: file.fd, close: () => void file.close() };
       },
       watchNames: (folder) => {
         const events = native.watchNames(folder);

@@ -22,6 +22,7 @@ const layers = [
   'window-cache',
   'scalars',
   'turn',
+  'following',
   'views',
   'streams',
   'text',
@@ -35,12 +36,13 @@ const layers = [
 
 /**
  * Layers that see less than all that is before them. Streams and text know a file only as a ByteSource or ByteSink; of
- * `native`, text uses the search in bytes, and of `streams` what follows a file.
+ * `native`, text uses the search in bytes.
  */
 const narrow = {
   'byte-source': [],
-  streams: ['byte-source', 'errors', 'bytes', 'ranges', 'turn'],
-  text: ['byte-source', 'errors', 'bytes', 'ranges', 'native', 'turn', 'streams'],
+  streams: ['byte-source', 'errors', 'bytes', 'ranges', 'turn', 'following'],
+  following: ['byte-source', 'errors', 'ranges'],
+  text: ['byte-source', 'errors', 'bytes', 'ranges', 'native', 'turn', 'following'],
 };
 
 /** The layer a file belongs to: the first step of its path in src/. */

@@ -4,7 +4,7 @@ import { checkSignal, invalidArgValue } from '../errors.js';
 import { toCount, toPosition } from '../ranges.js';
 import { nextTurn, turnIsSpent } from '../turn.js';
 import { type StreamClasses, webStreams } from './classes.js';
-import { type Followable, Follower, type FollowOptions } from './follow.js';
+import { type Followable, Follower, type FollowOptions } from '../following/follower.js';
 import { Hold } from './hold.js';
 import { checkOptions } from './options.js';
 import { allocate, type ByobRequest, CHUNK_SIZE, type ReadableOptions, within } from './readable.js';
@@ -56,7 +56,7 @@ class FollowedBytes implements UnderlyingByteSource {
     };
     this.#hold = new Hold(this.#file.source, this.#signal, stop);
     if (this.#signal?.aborted) stop(this.#signal.reason);
-    else this.#follower.begin();
+    else this.#follower.begin(this.#position);
   }
 
   async pull(controller: ReadableByteStreamController): Promise<void> {

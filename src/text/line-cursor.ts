@@ -1,7 +1,7 @@
 /** One pass over the lines of a source: reads blocks, and releases everything once, however the pass ends. */
 import type { ByteSource } from '../byte-source.js';
 import { invalidState } from '../errors.js';
-import { type Followable, type FollowChange, Follower } from '../streams/follow.js';
+import { type Followable, type FollowChange, Follower } from '../following/follower.js';
 import { ForwardScanner } from './forward-scanner.js';
 import type { BlockRequest, LineScanner } from './line-scanner.js';
 import type { ResolvedOptions } from './options.js';
@@ -160,7 +160,7 @@ export class LineCursor<T extends string | Buffer> {
     if (signal?.aborted) throw signal.reason;
     this.#release = this.#source.retain((reason) => this.close({ reason }));
     signal?.addEventListener('abort', this.#onAbort, { once: true });
-    this.#follower?.begin();
+    this.#follower?.begin(start);
     const { path } = this.#source;
     return reverse
       ? new ReverseScanner(format, start, this.#reverseEnd(this.#source.refreshSync()), this.#blockSize, path)

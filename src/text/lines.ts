@@ -1,6 +1,6 @@
 /** Lines of a file as an iterable and an async iterable. */
 import type { ByteSource } from '../byte-source.js';
-import type { Followable } from '../streams/follow.js';
+import type { Followable } from '../following/follower.js';
 import { nextTurn, turnIsSpent } from '../turn.js';
 import { LineCursor } from './line-cursor.js';
 import { resolveOptions, type LinesOptions } from './options.js';

@@ -2,7 +2,7 @@
 import { constants } from 'node:buffer';
 import { checkSignal, invalidArgType, invalidArgValue } from '../errors.js';
 import { type Position, toCount, toRange } from '../ranges.js';
-import { type FollowOptions, isFollowing } from '../streams/follow.js';
+import { type FollowOptions, isFollowing } from '../following/follower.js';
 import { LineFormat, type LineEncoding } from './line-format.js';
 
 /** The encodings whose lines are strings. */

@@ -11,7 +11,6 @@ import type { ByteSource } from '../byte-source.js';
 import { invalidArgType } from '../errors.js';
 import { toCount } from '../ranges.js';
 import { type Generation, type NameEvents, NameTracker } from './name-tracker.js';
-import { checkBoolean, checkOptions } from './options.js';
 
 /** Something that happened to a followed file. */
 export interface FollowEvent {
@@ -115,10 +114,12 @@ export class Follower {
 
   #current: Member;
   #next: Member[] = [];
-  /** The bytes that end at `#tailEnd`, up to where the current file has been read; `undefined` before the first read. */
-  #tail: Uint8Array | undefined;
+  /** The bytes that end at `#tailEnd`, up to where the current file has been read. */
+  #tail: Uint8Array = new Uint8Array(0);
   #tailEnd = 0;
   readonly #scratch = Buffer.alloc(TAIL);
+  /** Under way until the first tail is known, where reading does not begin at 0. */
+  #beginning: Promise<void> | undefined;
   /** Found by comparing: the file was cut. */
   #cut = false;
   /** Since when the current file is at its end while its successor has bytes. */
@@ -137,12 +138,13 @@ export class Follower {
   /** Holds no file of its own yet; `stop` must be called. Throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
   constructor(file: Followable, follow: true | FollowOptions) {
     const options = follow === true ? {} : follow;
-    checkOptions(options);
     const { grace = 250, onEvent, persistent = true, pollInterval = 1000 } = options;
     if (onEvent !== undefined && typeof onEvent !== 'function') {
       throw invalidArgType('options.follow.onEvent', 'of type function', onEvent);
     }
-    checkBoolean(persistent, 'options.follow.persistent');
+    if (typeof persistent !== 'boolean') {
+      throw invalidArgType('options.follow.persistent', 'of type boolean', persistent);
+    }
     // setTimeout's largest delay
     this.#pollInterval = toCount(pollInterval, 'options.follow.pollInterval', 1, 2 ** 31 - 1);
     this.#grace = toCount(grace, 'options.follow.grace', 0, 2 ** 31 - 1);
@@ -165,9 +167,10 @@ export class Follower {
     };
   }
 
-  /** Begins to watch. To be called once, when the stream has taken hold of its file. */
-  begin(): void {
+  /** Begins to watch. To be called once, when the stream has taken hold of its file, with the place where it begins. */
+  begin(start: number): void {
     this.#watch();
+    if (start > 0) this.#beginning = this.#takeDown(start);
   }
 
   /** How many bytes of the current file there are from `position` on, as far as known; looked at again when none. */
@@ -181,19 +184,27 @@ export class Follower {
    * nothing, or nothing that follows on what was read before: {@link more} then tells. One call at a time.
    */
   read(target: Uint8Array, position: number): number | Promise<number> {
-    if (this.#tail === undefined && position > 0) return this.#readFirst(target, position);
+    if (this.#beginning !== undefined) return this.#readFirst(target, position);
     const read = this.#current.source.readInto(target, position);
     if (typeof read === 'number') return this.#verified(target, position, read);
     return read.then((bytes) => this.#verified(target, position, bytes));
   }
 
-  /** Takes down what is before the place where reading begins. */
   async #readFirst(target: Uint8Array, position: number): Promise<number> {
-    const tail = new Uint8Array(Math.min(TAIL, position));
-    const read = await this.#current.source.readInto(tail, position - tail.length);
-    if (read === tail.length) this.#setTail(tail, position);
-    else this.#setTail(new Uint8Array(0), 0);
+    await this.#beginning;
     return this.#stopped ? 0 : this.read(target, position);
+  }
+
+  /** Takes down what is before the place where reading begins, if the file reaches as far. */
+  async #takeDown(start: number): Promise<void> {
+    const tail = new Uint8Array(Math.min(TAIL, start));
+    try {
+      const read = await this.#current.source.readInto(tail, start - tail.length);
+      if (read === tail.length) this.#setTail(tail, start);
+    } catch {
+      // The next read tells.
+    }
+    this.#beginning = undefined;
   }
 
   /**
@@ -202,6 +213,7 @@ export class Follower {
    * reading goes on at 0; after `'missing'` it goes on as before.
    */
   async more(position: number): Promise<FollowChange | undefined> {
+    await this.#beginning;
     for (;;) {
       if (this.#stopped) return undefined;
       const { source } = this.#current;
@@ -253,7 +265,7 @@ export class Follower {
       let tail = target.subarray(Math.max(0, bytes - TAIL), bytes);
       const before = this.#tail;
       const start = end - tail.length;
-      if (before !== undefined && tail.length < TAIL && this.#tailEnd >= start) {
+      if (tail.length < TAIL && this.#tailEnd >= start) {
         const kept = before.subarray(0, Math.max(0, before.length - (this.#tailEnd - start)));
         tail = Buffer.concat([kept, tail]).subarray(-TAIL);
       }
@@ -265,7 +277,7 @@ export class Follower {
 
   #isUnchanged(): boolean {
     const tail = this.#tail;
-    if (tail === undefined || tail.length === 0) return true;
+    if (tail.length === 0) return true;
     const { length } = tail;
     // By the kernel and not through a window: exact, however the file changes.
     const read = fs.readSync(this.#current.fd, this.#scratch, 0, length, this.#tailEnd - length);
