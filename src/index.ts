@@ -3,6 +3,7 @@ export type { ReadOptions, TransferOptions } from './io-arguments.js';
 export { MappedFile } from './mapped-file.js';
 export type { OpenFlags, OpenOptions } from './opening.js';
 export type { Position } from './ranges.js';
+export type { FileBlob } from './streams/blob.js';
 export type { Chunks, ChunksOptions } from './streams/chunks.js';
 export type { StreamClasses } from './streams/classes.js';
 export type { FollowEvent, FollowOptions } from './following/follower.js';

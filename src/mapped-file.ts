@@ -19,6 +19,7 @@ import { native } from './native.js';
 import { type OpenFlags, type OpenOptions, type OpenRequest, openRequest } from './opening.js';
 import { type Position, toCount, toRange } from './ranges.js';
 import { Scalars } from './scalars.js';
+import { blobType, FileBlob } from './streams/blob.js';
 import { Chunks, type ChunksOptions, createBorrowing } from './streams/chunks.js';
 import type { StreamClasses } from './streams/classes.js';
 import { type Followable, type FollowOptions, isFollowing } from './following/follower.js';
@@ -436,6 +437,19 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   writable(options?: WritableOptions): WritableStream<WritableChunk> {
     this.#cache.enterWrite();
     return createWritable(this.#cache, options, this.#streams);
+  }
+
+  /**
+   * The file, or `[start, end)` of it, as a `Blob` that reads when it is asked for: `new Response(file.blob())`. `type` is
+   * the media type. The file has to stay open. Throws `ERR_OUT_OF_RANGE` for a range that is not inside the file.
+   */
+  blob(start?: Position, end?: Position, options: { type?: string | undefined } = {}): FileBlob {
+    const type = blobType(options);
+    this.#cache.enter();
+    const size = this.#cache.refreshSync();
+    const range = toRange(start, end, size);
+    if (range.end > size) throw outOfRange('end', `<= ${size}, the file's size`, range.end);
+    return new FileBlob((from, to) => this.slice(from, to), range.start, range.end, type);
   }
 
   /** A Node stream of the file's bytes, with the options of `fs.createReadStream`: `end` is inclusive there. */
