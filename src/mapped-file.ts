@@ -24,8 +24,11 @@ import type { Channel } from './sources/channel.js';
 import { Pass } from './sources/pass.js';
 import type { Spool } from './sources/spool.js';
 import { readUntilEnd, readUntilEndSync } from './sources/until-end.js';
+import { blobType, FileBlob } from './streams/blob.js';
 import { Chunks, type ChunksOptions, createBorrowing } from './streams/chunks.js';
 import type { StreamClasses } from './streams/classes.js';
+import { type Followable, type FollowOptions, isFollowing } from './following/follower.js';
+import { createFollowing } from './streams/followed-bytes.js';
 import {
   createReadStream,
   createWriteStream,
@@ -425,11 +428,22 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * buffers filled. It ends where the file ends, and is errored with `ERR_MAPPED_FILE_CLOSED` when the file is closed.
    *
    * With `borrow: true` it hands out borrowed chunks without a copy, as {@link chunks} does, and is no byte stream.
+   *
+   * With `follow` it does not end where the file ends, but goes on as the file grows, and with the next file where that
+   * has been replaced, as `tail -F` does: until it is cancelled or aborted, or this file is closed. Rotation cannot be
+   * seen of a file that was opened by descriptor.
    */
-  readable(options: ReadableOptions & { borrow?: boolean | undefined } = {}): ReadableStream<Uint8Array> {
+  readable(
+    options: ReadableOptions & { borrow?: boolean | undefined; follow?: boolean | FollowOptions | undefined } = {},
+  ): ReadableStream<Uint8Array> {
     this.#cache.enter();
     checkOptions(options);
-    checkBoolean(options.borrow, 'options.borrow');
+    const { borrow, follow } = options;
+    checkBoolean(borrow, 'options.borrow');
+    if (isFollowing(follow)) {
+      if (borrow) throw invalidArgValue('options.borrow', borrow, 'cannot be combined with "options.follow"');
+      return createFollowing(this.#followable(), options, follow, this.#streams);
+    }
     const create = options.borrow === true ? createBorrowing : createReadable;
     this.#checkStart(options.start);
     return create(this.#source, options, this.#streams);
@@ -462,6 +476,19 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return createWritable(this.#sink, options, this.#streams);
   }
 
+  /**
+   * The file, or `[start, end)` of it, as a `Blob` that reads when it is asked for: `new Response(file.blob())`. `type` is
+   * the media type. The file has to stay open. Throws `ERR_OUT_OF_RANGE` for a range that is not inside the file.
+   */
+  blob(start?: Position, end?: Position, options: { type?: string | undefined } = {}): FileBlob {
+    const type = blobType(options);
+    this.#cache.enter();
+    const size = this.#cache.refreshSync();
+    const range = toRange(start, end, size);
+    if (range.end > size) throw outOfRange('end', `<= ${size}, the file's size`, range.end);
+    return new FileBlob((from, to) => this.slice(from, to), range.start, range.end, type);
+  }
+
   /** A Node stream of the file's bytes, with the options of `fs.createReadStream`: `end` is inclusive there. */
   createReadStream(options?: ReadStreamOptions): ReadStream {
     this.#cache.enter();
@@ -478,6 +505,26 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   #hooks(): FileHooks {
     return { close: () => this.close(), fd: this.fd };
+  }
+
+  #followable(): Followable {
+    return {
+      source: this.#cache,
+      fd: this.fd,
+      open: (path) => {
+        const file = MappedFile.openSync(path, 'r', { backing: 'read' });
+        // On the thread pool: the last descriptor of a deleted file frees its blocks.
+        return { source: file.#cache, fd: file.fd, close: () => void file.close() };
+      },
+      watchNames: (folder) => {
+        const events = native.watchNames(folder);
+        if (events < 0) return undefined;
+        return {
+          read: (target) => native.read(events, target, 0, target.length, -1),
+          close: () => native.closeDuplicate(events),
+        };
+      },
+    };
   }
 
   // --- text ------------------------------------------------------------------------------------------------------
@@ -508,13 +555,14 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * {@link Match}; `.count()` gives their number only.
    */
   matches(pattern: Pattern, options: MatchesOptions = {}): Matches {
-    this.#cache.enter();
+    this.#cache.requireEnd();
     return new Matches(this.#cache, pattern, options);
   }
 
   /**
    * The file's lines, or those of `[start, end)`, as an iterable and an async iterable; in arrays by `.batches()`.
-   * `encoding: 'buffer'` gives their bytes, `reverse: true` the last line first.
+   * `encoding: 'buffer'` gives their bytes, `reverse: true` the last line first. With `follow`, asynchronous iteration
+   * goes on as the file grows and is replaced, see {@link readable}.
    */
   lines(options?: LinesOptions): Lines;
   lines(options: LinesOptions<Buffer>): Lines<Buffer>;
@@ -523,7 +571,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     const channel = this.#channel;
     if (channel === undefined) {
       if (this.#cache.extent === 'sizeless' && options?.reverse) this.#cache.requireEnd();
-      return new Lines(this.#source, options as LinesOptions);
+      return new Lines(this.#source, options as LinesOptions, undefined, this.#followable());
     }
     this.#checkStart(options?.start);
     if (options?.reverse) this.#cache.requireEnd();

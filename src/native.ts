@@ -116,6 +116,11 @@ export interface Native {
   allocate(fd: number, position: number, length: number): number;
   write(fd: number, source: Uint8Array, offset: number, length: number, position: number): number;
   flush(fd: number, ids: number[]): number;
+  /**
+   * Begins to watch the names in a folder: a descriptor from which `read` gives the events of inotify(7), -EAGAIN when
+   * there are none; `closeDuplicate` closes it. -ENOSYS where the system does not tell what was moved to where.
+   */
+  watchNames(folder: string): number;
 
   /** As `readExactly`, or with `sizeless` as `read`. */
   readAsync(

@@ -101,6 +101,12 @@ int SyncFile(int fd);
 int Allocate(int fd, uint64_t position, uint64_t length);
 int Truncate(int fd, uint64_t size);
 
+// Begins to watch the names in a folder: `*events` becomes a descriptor, closed on exec, from which Read
+// gives the inotify_event structures of names that were made, moved and removed, in the order in which that
+// happened; -EAGAIN when there are none (inotify(7)). ENOSYS where the system does not tell what was moved to
+// where.
+int WatchNames(const char* folder, int* events);
+
 // --- seams for tests
 // -------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
+#include <sys/inotify.h>
 #include <sys/vfs.h>
 #endif
 
@@ -353,6 +354,23 @@ int Allocate(int fd, uint64_t position, uint64_t length) {
 int Truncate(int fd, uint64_t size) {
   if (int error = Injected(Call::kTruncate)) return error;
   return Retry([&] { return ftruncate(fd, static_cast<off_t>(size)); }) == 0 ? 0 : errno;
+}
+
+int WatchNames(const char* folder, int* events) {
+#if defined(__linux__)
+  const int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (fd == -1) return errno;
+  constexpr uint32_t kNames = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+  if (inotify_add_watch(fd, folder, kNames) == -1) {
+    const int error = errno;
+    close(fd);
+    return error;
+  }
+  *events = fd;
+  return 0;
+#else
+  return ENOSYS;
+#endif
 }
 
 }  // namespace sliding_mmap::os

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <napi.h>
 
+#include <string>
+
 #include "core/os.h"
 #include "napi/arguments.h"
 #include "napi/bindings.h"
@@ -91,6 +93,15 @@ Napi::Value Write(const Napi::CallbackInfo& info) {
   return Result(info.Env(), os::Write(DescriptorAt(info, 0), source, length, IntegerAt(info, 4)));
 }
 
+// watchNames(folder): a descriptor that read gives inotify events from, to be closed by closeDuplicate
+Napi::Value WatchNames(const Napi::CallbackInfo& info) {
+  int events = -1;
+  const std::string folder = info[0].As<Napi::String>().Utf8Value();
+  if (int error = os::WatchNames(folder.c_str(), &events)) return Failure(info.Env(), error);
+  Environment::Of(info.Env()).descriptors().insert(events);
+  return Result(info.Env(), events);
+}
+
 }  // namespace
 
 void ExportFiles(Napi::Env env, Napi::Object exports) {
@@ -107,6 +118,7 @@ void ExportFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("readExactly", Napi::Function::New<ReadWith<os::ReadExactly>>(env, "readExactly"));
   exports.Set("readResident", Napi::Function::New<ReadWith<os::ReadResident>>(env, "readResident"));
   exports.Set("write", Napi::Function::New<Write>(env, "write"));
+  exports.Set("watchNames", Napi::Function::New<WatchNames>(env, "watchNames"));
 }
 
 }  // namespace sliding_mmap

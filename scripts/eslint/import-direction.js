@@ -25,6 +25,7 @@ const layers = [
   'scalars',
   'turn',
   'sources',
+  'following',
   'views',
   'streams',
   'text',
@@ -42,9 +43,10 @@ const layers = [
  */
 const narrow = {
   'byte-source': [],
+  following: ['byte-source', 'errors', 'ranges'],
   'read-ahead': ['byte-source'],
-  streams: ['byte-source', 'read-ahead', 'errors', 'bytes', 'ranges', 'turn'],
-  text: ['byte-source', 'read-ahead', 'errors', 'bytes', 'ranges', 'native', 'turn'],
+  streams: ['byte-source', 'read-ahead', 'errors', 'bytes', 'ranges', 'turn', 'following'],
+  text: ['byte-source', 'read-ahead', 'errors', 'bytes', 'ranges', 'native', 'turn', 'following'],
 };
 
 /** The layer a file belongs to: the first step of its path in src/. */

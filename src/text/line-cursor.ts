@@ -1,6 +1,7 @@
 /** One pass over the lines of a source: reads blocks, and releases everything once, however the pass ends. */
 import type { ByteSource } from '../byte-source.js';
 import { invalidState } from '../errors.js';
+import { type Followable, type FollowChange, Follower } from '../following/follower.js';
 import { ReadAhead } from '../read-ahead.js';
 import { ForwardScanner } from './forward-scanner.js';
 import type { BlockRequest, LineScanner } from './line-scanner.js';
@@ -16,6 +17,13 @@ export interface CursorHooks {
   scanner: () => LineScanner;
   /** Called when the pass ends, however it does. */
   closed: () => void;
+}
+
+/** What a pass may need beside its source. */
+export interface CursorParts {
+  hooks?: CursorHooks | undefined;
+  /** Needed only to follow. */
+  followable?: Followable | undefined;
 }
 
 export class LineCursor<T extends string | Buffer> {
@@ -40,14 +48,18 @@ export class LineCursor<T extends string | Buffer> {
   #reading: Promise<unknown> | undefined;
   #target: Uint8Array | undefined;
   #interrupt: (() => void) | undefined;
+  readonly #follower: Follower | undefined;
+  /** What happened to the followed file after the lines at hand. */
+  #change: FollowChange | undefined;
 
-  constructor(source: ByteSource, options: ResolvedOptions, blockSize: number, hooks?: CursorHooks) {
+  constructor(source: ByteSource, options: ResolvedOptions, blockSize: number, parts: CursorParts = {}) {
     this.#source = source;
     this.#options = options;
     this.#blockSize = blockSize;
-    this.#hooks = hooks;
-    const { start, end, reverse } = options;
+    this.#hooks = parts.hooks;
+    const { start, end, reverse, follow } = options;
     this.#ahead = reverse ? new ReadAhead(source, start, -1) : new ReadAhead(source, end);
+    if (follow !== undefined && parts.followable !== undefined) this.#follower = new Follower(parts.followable, follow);
   }
 
   get position(): number {
@@ -59,6 +71,7 @@ export class LineCursor<T extends string | Buffer> {
   /** Makes the next batch; false when no line is left. May block. */
   fillSync(): boolean {
     if (this.#reading !== undefined) throw invalidState('an asynchronous step over these lines is under way');
+    if (this.#options.follow !== undefined) throw invalidState('lines that are followed need asynchronous iteration');
     try {
       for (let request = this.#next(); request !== undefined; request = this.#next())
         if (this.#accept(this.#copy(request))) return true;
@@ -79,6 +92,10 @@ export class LineCursor<T extends string | Buffer> {
         await this.#wait(this.#source.prefetch(Number.MAX_SAFE_INTEGER, Infinity).then(() => 0));
       }
       for (let request = this.#next(); request !== undefined; request = this.#next()) {
+        if (this.#follower !== undefined) {
+          if (await this.#fillFollowed(this.#follower, request)) return true;
+          continue;
+        }
         const { target, position } = request;
         const ready = this.#ahead.before(position, position + target.length);
         if (ready !== undefined) {
@@ -102,6 +119,23 @@ export class LineCursor<T extends string | Buffer> {
     }
   }
 
+  /** One step of `fill` over a followed file; true when lines are at hand. */
+  async #fillFollowed(follower: Follower, { target, position }: BlockRequest): Promise<boolean> {
+    const available = follower.available(position);
+    const read = available === 0 ? 0 : follower.read(target, position);
+    const bytes = typeof read === 'number' ? read : await this.#wait(read);
+    if (bytes === undefined) return false; // closed
+    if (bytes > 0) return this.#accept(bytes);
+    const scanner = this.#scanner as ForwardScanner;
+    if (this.#take(scanner.pause())) return true;
+    const change = await this.#wait(follower.more(position));
+    if (change === undefined) return false;
+    if (change.type === 'missing') follower.report(change, this.position);
+    else this.#change = change;
+    // The last line of a file that was replaced needs no end.
+    return change.type === 'replaced' && this.#accept(0);
+  }
+
   /** The lines of the batch that have not been given yet. */
   takeBatch(): T[] {
     const batch = this.index === 0 ? (this.lines as T[]) : this.lines.slice(this.index);
@@ -121,6 +155,7 @@ export class LineCursor<T extends string | Buffer> {
     this.lines = [];
     this.index = 0;
     this.#scanner = undefined;
+    this.#follower?.stop();
     this.#interrupt?.();
     if (this.#target !== undefined) this.#source.abandon?.(this.#target);
     this.#hooks?.closed();
@@ -135,6 +170,7 @@ export class LineCursor<T extends string | Buffer> {
 
   /** What to read next, `undefined` when the pass is over; begins it if it has not begun. */
   #next(): BlockRequest | undefined {
+    if (this.#change !== undefined && !this.#closed) this.#beginAgain(this.#change);
     if (this.#failure !== undefined) {
       const { reason } = this.#failure;
       this.#failure = undefined;
@@ -147,12 +183,22 @@ export class LineCursor<T extends string | Buffer> {
     return this.#scanner.next();
   }
 
+  /** Goes on at the start of the next file, or of the same one that was truncated. */
+  #beginAgain(change: FollowChange): void {
+    const { format } = this.#options;
+    const { position } = this;
+    this.#change = undefined;
+    this.#scanner = new ForwardScanner(format, 0, Infinity, this.#blockSize, this.#source.path);
+    this.#follower?.report(change, position);
+  }
+
   #begin(): LineScanner {
     const { end, format, reverse, signal, start } = this.#options;
     if (signal?.aborted) throw signal.reason;
     this.#release = this.#source.retain((reason) => this.close({ reason }));
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (this.#hooks !== undefined) return this.#hooks.scanner();
+    this.#follower?.begin(start);
     const { path } = this.#source;
     const size = reverse ? this.#source.refreshSync() : 0;
     // Throws: it is not known yet.
@@ -181,8 +227,13 @@ export class LineCursor<T extends string | Buffer> {
 
   /** `isSlow`: more may not come soon, so that lines which are there are given. */
   #accept(bytes: number, isSlow = false): boolean {
+    return this.#take(this.#scanner!.accept(bytes, isSlow));
+  }
+
+  /** Takes over the scanner's batch, if there is one that is not empty. */
+  #take(batch: boolean): boolean {
     const scanner = this.#scanner!;
-    if (!scanner.accept(bytes, isSlow) || scanner.lines.length === 0) return false;
+    if (!batch || scanner.lines.length === 0) return false;
     this.lines = scanner.lines as T[];
     this.index = 0;
     return true;

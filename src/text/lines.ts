@@ -1,5 +1,6 @@
 /** Lines of a file as an iterable and an async iterable. */
 import type { ByteSource } from '../byte-source.js';
+import type { Followable } from '../following/follower.js';
 import { nextTurn, turnIsSpent } from '../turn.js';
 import { LineCursor } from './line-cursor.js';
 import { resolveOptions, type LinesOptions } from './options.js';
@@ -29,11 +30,11 @@ export class Lines<T extends string | Buffer = string> implements Iterable<T>, A
   readonly #cursor: LineCursor<T>;
 
   /**
-   * Reads nothing yet. `blockSize` is the number of bytes read at a time, default 64 KiB.
-   * Throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE` for bad options.
+   * Reads nothing yet. `blockSize` is the number of bytes read at a time, default 64 KiB; `followable` is needed only to
+   * follow. Throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE` for bad options.
    */
-  constructor(source: ByteSource, options: LinesOptions<T> = {}, blockSize = BLOCK_SIZE) {
-    this.#cursor = new LineCursor<T>(source, resolveOptions(options), blockSize);
+  constructor(source: ByteSource, options: LinesOptions<T> = {}, blockSize = BLOCK_SIZE, followable?: Followable) {
+    this.#cursor = new LineCursor<T>(source, resolveOptions(options), blockSize, { followable });
   }
 
   /**

@@ -121,6 +121,7 @@ export function resolveSearch(pattern: Pattern, options: MatchesOptions): Resolv
     end,
     reverse: false,
     signal,
+    follow: undefined,
     format: byLine ? new WholeLines(lines) : text,
     limit: limit ?? Infinity,
     overlapping,

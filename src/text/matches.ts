@@ -135,13 +135,12 @@ class MatchCursor implements Cursor<Match> {
     this.#search = search;
     this.#left = search.limit;
     this.#results = new Uint32Array(1 + 2 * (BATCH + search.lengths.length));
-    this.#cursor = new LineCursor<Buffer>(source, search, size, {
-      scanner: () =>
-        (this.#scanner = search.byLine
-          ? new ForwardScanner(format, start, end, size, source.path)
-          : new BlockScanner(format, start, end, Math.max(size, 4 * search.longest), source.path)),
-      closed: () => this.#drop(),
-    });
+    const scanner = (): LineScanner =>
+      (this.#scanner = search.byLine
+        ? new ForwardScanner(format, start, end, size, source.path)
+        : new BlockScanner(format, start, end, Math.max(size, 4 * search.longest), source.path));
+    const hooks = { scanner, closed: () => this.#drop() };
+    this.#cursor = new LineCursor<Buffer>(source, search, size, { hooks });
   }
 
   fillSync(): boolean {
