@@ -39,7 +39,7 @@ Napi::Value Duplicate(const Napi::CallbackInfo& info) {
 Napi::Value ReopenForHoles(const Napi::CallbackInfo& info) {
   int own = -1;
   if (int error = os::ReopenForHoles(DescriptorAt(info, 0), &own)) return Failure(info.Env(), error);
-  Environment::Of(info.Env()).descriptors().insert(own);
+  Environment::Of(info.Env()).Own(own);
   return Result(info.Env(), own);
 }
 
@@ -98,7 +98,7 @@ Napi::Value WatchNames(const Napi::CallbackInfo& info) {
   int events = -1;
   const std::string folder = info[0].As<Napi::String>().Utf8Value();
   if (int error = os::WatchNames(folder.c_str(), &events)) return Failure(info.Env(), error);
-  Environment::Of(info.Env()).descriptors().insert(events);
+  Environment::Of(info.Env()).Own(events);
   return Result(info.Env(), events);
 }
 
