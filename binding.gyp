@@ -12,7 +12,9 @@
         "addon/napi/files.cc",
         "addon/napi/hot_reads.cc",
         "addon/napi/jobs.cc",
-        "addon/napi/mappings.cc"
+        "addon/napi/mappings.cc",
+        "addon/napi/sources.cc",
+        "addon/napi/search.cc"
       ],
       "include_dirs": [
         "addon",

@@ -1,10 +1,15 @@
 /**
  * A file of 1 TiB, sparse, in a temporary folder: values are written at places scattered all over it and read back,
- * through windows that share 256 MiB of address space. `node out/examples/bigger-than-memory.js`
+ * through windows that share 256 MiB of address space. `node out/examples/bigger-than-memory.js [--limit MIB]`
+ *
+ * With `--limit`, the process itself may take no more than so many MiB of address space beyond what it has when it
+ * starts (prlimit(1), of util-linux): as few as 64 do, the library then makes do with what it gets.
  */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 
 import { MappedFile, WindowPool } from 'sliding-mmap';
 
@@ -24,10 +29,11 @@ function value(position: number): bigint {
 
 function memory(title: string, pool: WindowPool): void {
   const mib = (bytes: number) => `${(bytes / MiB).toFixed(0).padStart(5)} MiB`;
-  const { windowBytes, windows } = pool.stats();
+  const { refusals, windowBytes, windows } = pool.stats();
   console.log(
     `${title.padEnd(10)} windows ${mib(windowBytes)} in ${windows}, resident ${mib(process.memoryUsage.rss())}` +
-      `, address space of the process ${mib(addressSpace())}`,
+      `, address space of the process ${mib(addressSpace())}` +
+      (refusals === 0 ? '' : `; refused ${refusals} times`),
   );
 }
 
@@ -40,10 +46,19 @@ function addressSpace(): number {
   }
 }
 
-async function main(folder: string): Promise<void> {
+/** Lets this process have `mib` MiB of address space beyond what it has now. */
+function limitAddressSpace(mib: number): void {
+  const bytes = addressSpace() + mib * MiB;
+  if (Number.isNaN(bytes)) throw new Error('--limit needs Linux');
+  execFileSync('prlimit', [`--pid=${process.pid}`, `--as=${bytes}`]);
+  console.log(`limited to ${(bytes / MiB).toFixed(0)} MiB of address space, ${mib} more than it has`);
+}
+
+async function main(folder: string, limit: number | undefined): Promise<void> {
   const pool = new WindowPool({ limit: 256 * MiB });
   await using file = await MappedFile.open(join(folder, 'sparse'), 'w+', { pool });
   await file.truncate(TiB);
+  if (limit !== undefined) limitAddressSpace(limit);
   memory('at first', pool);
   for (let n = 0; n < PLACES; n++) file.setBigUint64(place(n), value(place(n)));
   memory('written', pool);
@@ -59,8 +74,24 @@ async function main(folder: string): Promise<void> {
   );
 }
 
+function limitOf(args: string[]): number | undefined {
+  const { limit } = parseArgs({ args, options: { limit: { type: 'string' } } }).values;
+  if (limit === undefined) return undefined;
+  const mib = Number(limit);
+  if (!Number.isInteger(mib) || mib < 1) throw new Error('--limit takes a number of MiB');
+  return mib;
+}
+
+let limit: number | undefined;
+try {
+  limit = limitOf(process.argv.slice(2));
+} catch (error) {
+  console.error(`bigger-than-memory: ${(error as Error).message}`);
+  process.exit(2);
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'bigger-than-memory-'));
-main(folder)
+main(folder, limit)
   .catch((error: Error) => {
     console.error(`bigger-than-memory: ${error.message}`);
     process.exitCode = 1;

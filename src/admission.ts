@@ -1,11 +1,16 @@
+const none = -1;
 /** How many misses are remembered. */
 const memory = 32;
-/** So many misses in a row in one window are a scan. */
-const scanLength = 4;
 /** Least and most of the remembered misses that must be in one window before it is worth a slide; most means never. */
 const leastDemand = memory / 4;
 const mostDemand = memory + 1;
-/** So many lookups must a window serve to have been worth its slide, which costs about eight reads. */
+/**
+ * So many misses in a row in one window are a scan, at least and at most. The most bounds what a pattern can cost that
+ * leaves every window just after it was mapped: a slide, which is about eight reads, for so many reads.
+ */
+const leastRun = 4;
+const mostRun = 512;
+/** So many lookups must a window serve to have been worth its slide. */
 const worthwhileUses = 16;
 /** After so many misses the demand is lowered by one: the pattern may have changed. */
 const relaxEvery = 1024;
@@ -15,8 +20,15 @@ const relaxEvery = 1024;
  * has to be followed by several. @internal
  */
 export class Admission {
-  readonly #recent: number[] = [];
+  /** Slots of the last misses since a window was mapped; -1 is none. */
+  readonly #recent = new Float64Array(memory).fill(none);
+  /** How many of them end in each byte: a miss that is one of few need not count them. */
+  readonly #ending = new Uint8Array(256);
   #demand = leastDemand;
+  #run = 0;
+  #runDemand = leastRun;
+  #last = none;
+  #admitted = none;
   #misses = 0;
 
   /** How often an access missed. */
@@ -26,28 +38,49 @@ export class Admission {
 
   /** An access missed window `slot`. */
   missed(slot: number): void {
-    this.#recent[this.#misses % memory] = slot;
+    const at = this.#misses % memory;
+    const leaving = this.#recent[at] as number;
+    if (leaving !== none) this.#ending[leaving & 255]!--;
+    this.#ending[slot & 255]!++;
+    this.#recent[at] = slot;
+    this.#run = slot === this.#last ? this.#run + 1 : 1;
+    this.#last = slot;
+    if (Math.abs(slot - this.#admitted) === 1) this.#passedThrough();
     this.#misses++;
     if (this.#misses % relaxEvery === 0) this.#demand = Math.max(leastDemand, this.#demand - 1);
   }
 
   /** Whether window `slot`, just missed, is worth a slide at the price of another window. */
   isWorthwhile(slot: number): boolean {
+    if (this.#run >= this.#runDemand) return true;
+    if ((this.#ending[slot & 255] as number) < this.#demand) return false;
     let inSlot = 0;
-    for (const missed of this.#recent) if (missed === slot) inSlot++;
-    return inSlot >= this.#demand || this.#isScan(slot);
+    for (let i = 0; i < memory; i++) if (this.#recent[i] === slot) inSlot++;
+    return inSlot >= this.#demand;
+  }
+
+  /** The window just missed was mapped in another's place. If it is taken away, its misses have to add up anew. */
+  admitted(slot: number): void {
+    this.#admitted = slot;
+    this.#recent.fill(none);
+    this.#ending.fill(0);
+    this.#run = 0;
+  }
+
+  /** A scan has gone on to the next window. Its numbers were no lookups, so that this has to weigh more than those. */
+  #passedThrough(): void {
+    this.#admitted = none;
+    this.#runDemand = Math.max(leastRun, this.#runDemand / 4);
   }
 
   /** A window was taken away that had served so many lookups. */
   evicted(uses: number): void {
-    this.#demand =
-      uses < worthwhileUses ? Math.min(mostDemand, this.#demand + 4) : Math.max(leastDemand, this.#demand - 4);
-  }
-
-  #isScan(slot: number): boolean {
-    for (let back = 1; back <= scanLength; back++) {
-      if (this.#recent[(this.#misses - back + memory) % memory] !== slot) return false;
+    if (uses < worthwhileUses) {
+      this.#demand = Math.min(mostDemand, this.#demand + 4);
+      this.#runDemand = Math.min(mostRun, this.#runDemand * 2);
+    } else {
+      this.#demand = Math.max(leastDemand, this.#demand - 4);
+      this.#runDemand = Math.max(leastRun, this.#runDemand / 2);
     }
-    return true;
   }
 }

@@ -6,6 +6,8 @@
 /** Memory that shows a range of a file until it is released. */
 export interface Loan {
   readonly bytes: Uint8Array;
+  /** Whether the device had to be waited for, as far as known. */
+  readonly waited?: boolean;
   /** Detaches the array and unmaps it. Throws, afterwards, when some of its bytes were not the file's. Idempotent. */
   release(): void;
 }
@@ -15,7 +17,7 @@ export interface ByteSource {
   /** The path the bytes come from, for messages; `undefined` when only a descriptor is known. */
   readonly path: string | undefined;
 
-  /** Size in bytes as last seen. */
+  /** Size in bytes as last seen; `Infinity` where only reading tells, by giving 0 bytes. */
   readonly size: number;
 
   /** Looks at the size again and returns it, in bytes. */
@@ -34,6 +36,12 @@ export interface ByteSource {
   readInto(target: Uint8Array, position: number): number | Promise<number>;
 
   /**
+   * Gives up a read into `target` that waits for bytes which may never come: it then gives 0. Not there where no read
+   * can wait for so long.
+   */
+  abandon?(target: Uint8Array): void;
+
+  /**
    * Calls `use` once with the bytes from `position` that one window holds without a copy: at least one byte and
    * at most `length`; an empty array at the end of the file. The array is valid only inside the call and is
    * never written. Checks for faults, and for the file's size, after `use` returns, and throws instead of
@@ -44,7 +52,16 @@ export interface ByteSource {
   /** Brings the range into memory without blocking the event loop. Ranges past the end are cut. */
   prefetch(start: number, end: number): Promise<void>;
 
-  /** Tells that the range is not needed again soon: its pages leave this process's resident set. */
+  /**
+   * Position of the first byte at or after `position` that may be other than zero, or the size; `position` itself where
+   * nobody knows. Sources without holes leave it out.
+   */
+  nextData?(position: number): number;
+
+  /**
+   * Tells that the range is not needed again soon: its pages leave this process's resident set. Where only reading tells
+   * the size, it is not asked for again at all.
+   */
   release(start: number, end: number): void;
 
   /** Keeps the source usable until the returned function is called (once): `close()` waits for it or cancels it. */
@@ -59,7 +76,10 @@ export interface LendingSource extends ByteSource {
    */
   lend(position: number, length: number): Loan;
 
-  /** As `lend`; resolves when the bytes are in memory. */
+  /**
+   * As `lend`; resolves when the bytes are in memory. Shorter, down to nothing, where only reading tells the size and
+   * they end before.
+   */
   lendReady(position: number, length: number): Promise<Loan>;
 }
 
@@ -107,15 +127,16 @@ export interface ByteSink {
   /**
    * Writes all of `bytes` at `position`, growing the file when it ends past its end, without blocking the event
    * loop. Resolves with the number of bytes written, which is `bytes.length`; rejects with the system's error.
-   * `bytes` may be reused as soon as the call returns.
+   * `bytes` may be reused as soon as the call returns; with `kept`, which spares a copy, not before it settles, and
+   * until then their buffer must not be transferred either.
    */
-  writeFrom(bytes: Uint8Array, position: number): Promise<number>;
+  writeFrom(bytes: Uint8Array, position: number, kept?: boolean): Promise<number>;
 
   /** Reserves disk blocks for the range without changing the file's size. */
   preallocate(start: number, length: number): Promise<void>;
 
-  /** Resolves when everything written so far is on the device. */
-  flush(): Promise<void>;
+  /** Resolves when everything written so far is on the device; the range limits which mappings are looked at first. */
+  flush(start?: number, end?: number): Promise<void>;
 
   /** As in {@link ByteSource}. */
   retain(cancel: (reason: Error) => void): () => void;

@@ -9,14 +9,31 @@ export class Descriptor {
   readonly fd: number;
   readonly #duplicate: boolean;
   #open = true;
+  /** For {@link nextData}: 0 is none yet, a negative errno none at all. */
+  #seeker = 0;
 
   constructor(fd: number, duplicate: boolean) {
     this.fd = fd;
     this.#duplicate = duplicate;
   }
 
+  /**
+   * Position of the first byte from `position` on that is not in a hole, or the file's size; `position` itself where
+   * the system does not tell. Asked on a descriptor of its own: it moves the cursor, which others share. That one stays
+   * open as long as the file, because closing any of a file's descriptors drops the process's record locks (fcntl(2)).
+   */
+  nextData(position: number): number {
+    if (this.#seeker === 0) this.#seeker = native.reopenForHoles(this.fd);
+    return this.#seeker < 0 ? position : Math.max(position, native.nextData(this.#seeker, position));
+  }
+
+  #closeSeeker(): void {
+    if (this.#seeker > 0) native.closeDuplicate(this.#seeker);
+  }
+
   closeSync(): void {
     if (!this.#open) return;
+    this.#closeSeeker();
     this.#open = false;
     if (this.#duplicate) native.closeDuplicate(this.fd);
     else fs.closeSync(this.fd);
@@ -24,6 +41,7 @@ export class Descriptor {
 
   async close(): Promise<void> {
     if (!this.#open || this.#duplicate) return this.closeSync();
+    this.#closeSeeker();
     this.#open = false;
     await closeDescriptor(this.fd);
   }

@@ -49,10 +49,11 @@ export class MappedFileError extends Error {
     const at = position === undefined ? '' : ` at position ${position}`;
     super(`${message}:${file}${at}`.replace(/:$/, ''), cause === undefined ? undefined : { cause });
     this.code = code;
-    for (const [key, value] of Object.entries({ syscall, path, position, length })) {
-      if (value !== undefined)
-        Object.defineProperty(this, key, { value, enumerable: true, configurable: true, writable: true });
-    }
+    // Plain assignments: a descriptor would inherit what somebody has put on Object.prototype.
+    if (syscall !== undefined) this.syscall = syscall;
+    if (path !== undefined) this.path = path;
+    if (position !== undefined) this.position = position;
+    if (length !== undefined) this.length = length;
   }
 }
 Object.defineProperty(MappedFileError.prototype, 'name', {
@@ -126,14 +127,23 @@ export function checkSignal(signal: unknown): void {
   }
 }
 
+/** Throws `ERR_INVALID_ARG_TYPE` for anything that `new` cannot be used on; calls nothing of it. */
+export function checkConstructor(value: unknown, name: string, expected: string): void {
+  try {
+    Reflect.construct(Object, [], value as new () => object); // as the class that is made, not as what makes it
+  } catch {
+    throw invalidArgType(name, expected, value);
+  }
+}
+
 /** An `Error` with Node's `ERR_INVALID_STATE`. */
 export function invalidState(message: string): Error {
   return coded(Error, 'ERR_INVALID_STATE', `Invalid state: ${message}`);
 }
 
 function coded<E extends Error>(ctor: new (message: string) => E, code: string, message: string): E {
-  const error = new ctor(message);
-  Object.defineProperty(error, 'code', { value: code, enumerable: true, configurable: true, writable: true });
+  const error: E & { code?: string } = new ctor(message);
+  error.code = code;
   // Node shows the code in the stack only; the name stays TypeError or RangeError.
   const { name } = error;
   if (error.stack !== undefined) error.stack = error.stack.replace(name, `${name} [${code}]`);
@@ -160,6 +170,14 @@ function separated(digits: string): string {
 
 /** Node's wording of what an argument was (`determineSpecificType` in its lib/internal/errors.js). */
 function received(value: unknown): string {
+  try {
+    return described(value);
+  } catch {
+    return inspected(value); // a getter that throws, a proxy that was revoked: the error to tell is ours
+  }
+}
+
+function described(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   switch (typeof value) {
     case 'function': {

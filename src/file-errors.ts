@@ -24,7 +24,12 @@ export class FileErrors {
     return new MappedFileError('ERR_MAPPED_FILE_TRUNCATED', message, { path: this.#path, position, length });
   }
 
-  notMappable(message: string, position: number, length: number, cause?: unknown): MappedFileError {
+  /** Positions that the file does not have, or does not have yet. */
+  notSeekable(message: string, position?: number, length?: number): MappedFileError {
+    return new MappedFileError('ERR_MAPPED_FILE_NOT_SEEKABLE', message, { path: this.#path, position, length });
+  }
+
+  notMappable(message: string, position?: number, length?: number, cause?: unknown): MappedFileError {
     const details = { path: this.#path, position, length, cause };
     return new MappedFileError('ERR_MAPPED_FILE_NOT_MAPPABLE', message, details);
   }

@@ -3,8 +3,10 @@ export type { ReadOptions, TransferOptions } from './io-arguments.js';
 export { MappedFile } from './mapped-file.js';
 export type { OpenFlags, OpenOptions } from './opening.js';
 export type { Position } from './ranges.js';
+export type { FileBlob } from './streams/blob.js';
 export type { Chunks, ChunksOptions } from './streams/chunks.js';
 export type { StreamClasses } from './streams/classes.js';
+export type { FollowEvent, FollowOptions } from './following/follower.js';
 export type { ReadStream, ReadStreamOptions, WriteStream, WriteStreamOptions } from './streams/node.js';
 export type { ReadableOptions } from './streams/readable.js';
 export type { WritableChunk, WritableOptions } from './streams/writable.js';
@@ -18,6 +20,8 @@ export type {
   LineIndexRefreshOptions,
 } from './text/line-index.js';
 export type { Lines } from './text/lines.js';
+export type { MatchesOptions, Pattern } from './text/match-options.js';
+export type { Match, Matches } from './text/matches.js';
 export type { LinesOptions, TextEncoding } from './text/options.js';
 export type { Needle } from './text/search.js';
 export { MappedView, type TypedArrayConstructor } from './views/mapped-view.js';

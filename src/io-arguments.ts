@@ -1,6 +1,7 @@
 /** The overloads of node:fs's `read` and `write`, brought into one form, with Node's own errors. */
 import { bytesAsIs, byteLengthOf, plainBytes } from './bytes.js';
 import { invalidArgType, invalidArgValue, outOfRange } from './errors.js';
+import { toCount } from './ranges.js';
 
 /** The descriptor's own cursor, as a position. */
 export const cursor = -1;
@@ -79,10 +80,11 @@ export function writeTransfer(
 
 /** Checks an array of buffers as `fs.readv` does. */
 export function bufferList(buffers: unknown): Uint8Array[] {
-  if (!Array.isArray(buffers)) throw invalidArgType('buffers', 'an ArrayBufferView[]', buffers);
+  if (!isArray(buffers)) throw invalidArgType('buffers', 'an ArrayBufferView[]', buffers);
   const list: Uint8Array[] = [];
-  for (let i = 0; i < buffers.length; i++) {
-    const buffer: unknown = buffers[i];
+  const count = toCount(buffers.length, 'buffers.length', 0); // a proxy may say anything
+  for (let i = 0; i < count; i++) {
+    const buffer = buffers[i];
     if (!ArrayBuffer.isView(buffer)) throw invalidArgType('buffers', 'an ArrayBufferView[]', buffers);
     list.push(plainBytes(buffer));
   }
@@ -98,6 +100,14 @@ function integer(value: unknown, name: string, least: number): number {
     throw outOfRange(name, `>= ${least} && <= ${Number.MAX_SAFE_INTEGER}`, value);
   }
   return value;
+}
+
+function isArray(value: unknown): value is unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false; // a proxy that was revoked
+  }
 }
 
 // As node:fs, which cuts fractions off; but what no buffer can hold is out of range, and does not wrap.

@@ -17,10 +17,18 @@ import {
 } from './io-arguments.js';
 import { native } from './native.js';
 import { type OpenFlags, type OpenOptions, type OpenRequest, openRequest } from './opening.js';
-import { type Position, toCount, toRange } from './ranges.js';
+import { type Position, toCount, toPosition, toRange } from './ranges.js';
 import { Scalars } from './scalars.js';
+import { attach, type Attached, type Sink, type Source } from './sources/attach.js';
+import type { Channel } from './sources/channel.js';
+import { Pass } from './sources/pass.js';
+import type { Spool } from './sources/spool.js';
+import { readUntilEnd, readUntilEndSync } from './sources/until-end.js';
+import { blobType, FileBlob } from './streams/blob.js';
 import { Chunks, type ChunksOptions, createBorrowing } from './streams/chunks.js';
 import type { StreamClasses } from './streams/classes.js';
+import { type Followable, type FollowOptions, isFollowing } from './following/follower.js';
+import { createFollowing } from './streams/followed-bytes.js';
 import {
   createReadStream,
   createWriteStream,
@@ -36,15 +44,17 @@ import { createWritable, type WritableChunk, type WritableOptions } from './stre
 import { bisect, bisectSync, type BisectOptions, type CompareLine } from './text/bisect.js';
 import { LineIndex, type LineIndexOptions } from './text/line-index.js';
 import { Lines } from './text/lines.js';
+import type { MatchesOptions, Pattern } from './text/match-options.js';
+import { Matches } from './text/matches.js';
 import type { LinesOptions } from './text/options.js';
 import { type Needle, searchBackward, searchForward } from './text/search.js';
 import { split } from './text/split.js';
 import { settled } from './turn.js';
 import { vector, vectorSync } from './vectors.js';
 import { MappedView } from './views/mapped-view.js';
-import { type FileStats, WindowCache } from './window-cache.js';
+import type { FileStats, WindowCache } from './window-cache.js';
 
-const { EBADF, EINVAL, EISDIR } = osConstants.errno;
+const { EBADF, EINVAL } = osConstants.errno;
 const openDescriptor = promisify(fs.open);
 const statDescriptor = promisify(fs.fstat);
 
@@ -58,22 +68,31 @@ const statDescriptor = promisify(fs.fstat);
 export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   readonly #cache: WindowCache;
   readonly #descriptor: Descriptor;
+  readonly #source: Source;
+  readonly #sink: Sink;
+  readonly #channel: Channel | undefined;
+  readonly #spool: Spool | undefined;
   readonly #streams: StreamClasses | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(cache: WindowCache, descriptor: Descriptor, streams: StreamClasses | undefined) {
-    super(cache);
+  private constructor(attached: Attached, streams: StreamClasses | undefined) {
+    super(attached.cache);
     this.#streams = streams;
-    this.#cache = cache;
-    this.#descriptor = descriptor;
+    this.#cache = attached.cache;
+    this.#descriptor = attached.descriptor;
+    this.#source = attached.source;
+    this.#sink = attached.sink;
+    this.#channel = attached.channel;
+    this.#spool = attached.spool;
   }
 
   /**
    * Opens a file. `source` is a path, a `file:` URL, a descriptor or a `FileHandle`; a descriptor stays the caller's
-   * (the file works on a duplicate, which shares its cursor), and `flags` then defaults to what it was opened for.
+   * (the file works on a duplicate, which shares its cursor), and `flags` then defaults to what it was opened for. What
+   * has no positions, as a pipe, can be opened, too: see {@link OpenOptions.backing}.
    *
    * Rejects with the system's errors in Node's form (`ENOENT`, `EACCES`, `EISDIR` …), and with
-   * `ERR_MAPPED_FILE_NOT_MAPPABLE` for what is no file: a pipe, a socket, a terminal.
+   * `ERR_MAPPED_FILE_NOT_MAPPABLE` for a file that is open for writing only.
    */
   static async open(
     source: PathLike | number | FileHandle,
@@ -108,34 +127,22 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     if (mode < 0) throw systemError(-mode, 'open');
     const readable = (mode & 1) !== 0;
     const writable = (mode & 2) !== 0;
-    if (!readable) {
-      throw new MappedFileError('ERR_MAPPED_FILE_NOT_MAPPABLE', `The descriptor ${given} is open for writing only`);
-    }
     if (request.explicit && request.writable && !writable) throw systemError(EBADF, 'open');
     const fd = native.duplicate(given);
     if (fd < 0) throw systemError(-fd, 'dup');
     return MappedFile.#make(new Descriptor(fd, true), {
       ...request,
+      readable,
       writable: request.explicit ? request.writable : writable,
       appending: (mode & 4) !== 0,
     });
   }
 
   static #make(descriptor: Descriptor, request: OpenRequest): MappedFile {
-    const { fd } = descriptor;
-    const { path } = request;
     try {
-      const kind = native.fileKind(fd);
-      if (kind < 0) throw systemError(-kind, 'fstat', path);
-      if (kind === 1) throw systemError(EISDIR, 'open', path);
-      if (kind !== 0) {
-        throw new MappedFileError('ERR_MAPPED_FILE_NOT_MAPPABLE', 'Not a regular file, so it cannot be mapped', {
-          path,
-        });
-      }
-      const cache = new WindowCache({ ...request, fd, closeDescriptor: () => descriptor.closeSync() });
-      const file = new MappedFile(cache, descriptor, request.streams);
-      if (request.mustMap && cache.size > 0) file.view(0, 1).dispose();
+      const attached = attach(descriptor, request);
+      const file = new MappedFile(attached, request.streams);
+      if (request.mustMap) attached.cache.requireMapped();
       return file;
     } catch (error) {
       descriptor.closeSync();
@@ -157,12 +164,15 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /** How the bytes are reached now. */
   get backing(): 'mmap' | 'read' | 'spool' {
-    return this.#cache.backing;
+    return this.#spool === undefined ? this.#cache.backing : 'spool';
   }
 
-  /** Size in bytes as last seen: what this object wrote is in it, what others did is after {@link refresh}. */
+  /**
+   * Size in bytes as last seen: what this object wrote is in it, what others did is after {@link refresh}. What has
+   * arrived, of a spool; 0 for what does not tell its size (a pipe, a file of procfs), which may have bytes all the same.
+   */
   get size(): number {
-    return this.#cache.size;
+    return known(this.#cache.size);
   }
 
   /** Whether it can be written now: how it was opened, and {@link protect}. */
@@ -225,7 +235,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     const to = readTransfer(buffer, offset, length, position);
     // After the arguments, whose getters may have closed the file.
     this.#cache.enter();
-    const done = to.length === 0 ? 0 : this.#cache.read(to.bytes, to.offset, to.length, to.position);
+    const done = to.length === 0 ? 0 : this.#source.read(to.bytes, to.offset, to.length, to.position);
     const result = (bytesRead: number) => ({ bytesRead, buffer: buffer as NodeJS.ArrayBufferView });
     return typeof done === 'number' ? settled(result(done)) : done.then(result);
   }
@@ -241,7 +251,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   readSync(buffer: unknown, offset?: unknown, length?: unknown, position?: unknown): number {
     const to = readTransfer(buffer, offset, length, position);
     this.#cache.enter();
-    return to.length === 0 ? 0 : this.#cache.readSync(to.bytes, to.offset, to.length, to.position);
+    return to.length === 0 ? 0 : this.#source.readSync(to.bytes, to.offset, to.length, to.position);
   }
 
   /** Reads into several buffers, one after the other, as `FileHandle.readv` does. */
@@ -254,7 +264,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     if (list.length === 0) throw systemError(EINVAL, 'read', this.path);
     const bytesRead = await vector(list, writePosition(position), (bytes, at) => {
       this.#cache.enter();
-      return this.#cache.read(bytes, 0, bytes.length, at);
+      return this.#source.read(bytes, 0, bytes.length, at);
     });
     return { bytesRead, buffers };
   }
@@ -265,7 +275,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     this.#cache.enter();
     if (list.length === 0) throw systemError(EINVAL, 'read', this.path);
     const from = writePosition(position);
-    const bytesRead = vectorSync(list, from, (bytes, at) => this.#cache.readSync(bytes, 0, bytes.length, at));
+    const bytesRead = vectorSync(list, from, (bytes, at) => this.#source.readSync(bytes, 0, bytes.length, at));
     return from === cursor ? bytesRead : this.#cache.stillInside(from, bytesRead);
   }
 
@@ -301,7 +311,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     const from = writeTransfer(data, offset, length, position);
     this.#cache.enterWrite();
     const bytesWritten =
-      from.length === 0 ? 0 : await this.#cache.write(from.bytes, from.offset, from.length, from.position);
+      from.length === 0 ? 0 : await this.#sink.write(from.bytes, from.offset, from.length, from.position);
     return { bytesWritten, buffer: data };
   }
 
@@ -328,7 +338,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     const all = Buffer.concat(bufferList(buffers));
     this.#cache.enterWrite();
     const at = writePosition(position);
-    const bytesWritten = all.length === 0 ? 0 : await this.#cache.write(all, 0, all.length, at);
+    const bytesWritten = all.length === 0 ? 0 : await this.#sink.write(all, 0, all.length, at);
     return { bytesWritten, buffers };
   }
 
@@ -344,9 +354,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * A copy of `[start, end)` that the caller owns; `end` defaults to the end of the file. Throws `ERR_OUT_OF_RANGE`
    * for a range that is not inside the file or longer than a `Buffer` can be (`buffer.constants.MAX_LENGTH`), and
-   * `ERR_MAPPED_FILE_TRUNCATED` when the file shrinks meanwhile.
+   * `ERR_MAPPED_FILE_TRUNCATED` when the file shrinks meanwhile. Of a spool it waits for what has not arrived.
    */
   async slice(start?: Position, end?: Position): Promise<Buffer> {
+    if (this.#spool !== undefined) await this.#spool.reached(toRange(start, end, Infinity).end);
+    const asked = this.#sizeless(start, end);
+    if (asked !== undefined) return readUntilEnd(this.#cache, asked.start, asked.end);
     const range = this.#range(start, end);
     const buffer = Buffer.allocUnsafeSlow(range.end - range.start);
     const done = buffer.length === 0 ? 0 : await this.#cache.read(buffer, 0, buffer.length, range.start);
@@ -355,6 +368,8 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /** As {@link slice}, blocking. */
   sliceSync(start?: Position, end?: Position): Buffer {
+    const asked = this.#sizeless(start, end);
+    if (asked !== undefined) return readUntilEndSync(this.#cache, asked.start, asked.end);
     const range = this.#range(start, end);
     const buffer = Buffer.allocUnsafeSlow(range.end - range.start);
     let done = 0;
@@ -376,10 +391,18 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     });
   }
 
+  /** The range, as it is, where only reading tells whether it is inside the file. */
+  #sizeless(start: unknown, end: unknown): { start: number; end: number } | undefined {
+    this.#cache.enter();
+    return this.#cache.extent === 'sizeless' ? toRange(start, end, Infinity) : undefined;
+  }
+
   #range(start: unknown, end: unknown): { start: number; end: number } {
     this.#cache.enter();
     if (end === undefined) this.#cache.refreshSync();
     const range = toRange(start, end, this.size);
+    if (end === undefined) this.#cache.requireEnd();
+    else this.#cache.requirePositions(range.start, range.end - range.start);
     if (range.end > this.size && range.end > this.#cache.refreshSync()) {
       throw outOfRange(end === undefined ? 'start' : 'end', `<= ${this.size}, the file's size`, range.end);
     }
@@ -395,6 +418,11 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * what others write and writes the file; `'private'` keeps writes in this process (copy-on-write). Views of a
    * read-only file are private, so that a stray write is harmless. Throws as {@link slice}, and
    * `ERR_MAPPED_FILE_BUDGET` when views exceed the pool or the address space.
+   *
+   * With backing `'read'` a view is a copy: what is written into a shared one goes to the file, changed bytes only, at
+   * its `flush` and `dispose`, at the file's `flush` and `close`, and before a call on the file that reads or writes
+   * there; what others write shows after its or the file's `flush`, and after {@link refresh}. Such a view is kept, and
+   * counted by the pool, until it is disposed of or the file is closed.
    */
   view(start?: Position, end?: Position, options: { access?: 'shared' | 'private' } = {}): MappedView {
     checkOptions(options);
@@ -416,13 +444,33 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * buffers filled. It ends where the file ends, and is errored with `ERR_MAPPED_FILE_CLOSED` when the file is closed.
    *
    * With `borrow: true` it hands out borrowed chunks without a copy, as {@link chunks} does, and is no byte stream.
+   *
+   * With `follow` it does not end where the file ends, but goes on as the file grows, and with the next file where that
+   * has been replaced, as `tail -F` does: until it is cancelled or aborted, or this file is closed. Rotation cannot be
+   * seen of a file that was opened by descriptor.
    */
-  readable(options: ReadableOptions & { borrow?: boolean | undefined } = {}): ReadableStream<Uint8Array> {
+  readable(
+    options: ReadableOptions & { borrow?: boolean | undefined; follow?: boolean | FollowOptions | undefined } = {},
+  ): ReadableStream<Uint8Array> {
     this.#cache.enter();
     checkOptions(options);
-    checkBoolean(options.borrow, 'options.borrow');
+    const { borrow, follow } = options;
+    checkBoolean(borrow, 'options.borrow');
+    if (isFollowing(follow)) {
+      if (borrow) throw invalidArgValue('options.borrow', borrow, 'cannot be combined with "options.follow"');
+      return createFollowing(this.#followable(), options, follow, this.#streams);
+    }
     const create = options.borrow === true ? createBorrowing : createReadable;
-    return create(this.#cache, options, this.#streams);
+    this.#checkStart(options.start);
+    return create(this.#source, options, this.#streams);
+  }
+
+  /** What has no positions can only be read and written from where it stands. */
+  #checkStart(start: unknown): void {
+    if (this.#channel !== undefined && start !== undefined) {
+      const position = toPosition(start, 'options.start');
+      if (position !== 0) this.#cache.requirePositions(position, 0);
+    }
   }
 
   /**
@@ -431,7 +479,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    */
   chunks(options?: ChunksOptions): Chunks {
     this.#cache.enter();
-    return new Chunks(this.#cache, options);
+    return new Chunks(this.#source, options);
   }
 
   /**
@@ -440,23 +488,59 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    */
   writable(options?: WritableOptions): WritableStream<WritableChunk> {
     this.#cache.enterWrite();
-    return createWritable(this.#cache, options, this.#streams);
+    this.#checkStart(options?.start);
+    return createWritable(this.#sink, options, this.#streams);
+  }
+
+  /**
+   * The file, or `[start, end)` of it, as a `Blob` that reads when it is asked for: `new Response(file.blob())`. `type` is
+   * the media type. The file has to stay open. Throws `ERR_OUT_OF_RANGE` for a range that is not inside the file.
+   */
+  blob(start?: Position, end?: Position, options: { type?: string | undefined } = {}): FileBlob {
+    const type = blobType(options);
+    this.#cache.enter();
+    const size = this.#cache.refreshSync();
+    const range = toRange(start, end, size);
+    if (range.end > size) throw outOfRange('end', `<= ${size}, the file's size`, range.end);
+    return new FileBlob((from, to) => this.slice(from, to), range.start, range.end, type);
   }
 
   /** A Node stream of the file's bytes, with the options of `fs.createReadStream`: `end` is inclusive there. */
   createReadStream(options?: ReadStreamOptions): ReadStream {
     this.#cache.enter();
-    return createReadStream(this.#cache, options, this.#hooks());
+    this.#checkStart(options?.start);
+    return createReadStream(this.#source, options, this.#hooks());
   }
 
   /** A Node stream that writes the file, with the options of `fs.createWriteStream`. */
   createWriteStream(options?: WriteStreamOptions): WriteStream {
     this.#cache.enterWrite();
-    return createWriteStream(this.#cache, options, this.#hooks());
+    this.#checkStart(options?.start);
+    return createWriteStream(this.#sink, options, this.#hooks());
   }
 
   #hooks(): FileHooks {
     return { close: () => this.close(), fd: this.fd };
+  }
+
+  #followable(): Followable {
+    return {
+      source: this.#cache,
+      fd: this.fd,
+      open: (path) => {
+        const file = MappedFile.openSync(path, 'r', { backing: 'read' });
+        // On the thread pool: the last descriptor of a deleted file frees its blocks.
+        return { source: file.#cache, fd: file.fd, close: () => void file.close() };
+      },
+      watchNames: (folder) => {
+        const events = native.watchNames(folder);
+        if (events < 0) return undefined;
+        return {
+          read: (target) => native.read(events, target, 0, target.length, -1),
+          close: () => native.closeDuplicate(events),
+        };
+      },
+    };
   }
 
   // --- text ------------------------------------------------------------------------------------------------------
@@ -467,12 +551,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    */
   indexOf(needle: Needle, from?: Position): number {
     this.#cache.enter();
-    return searchForward(this.#cache, needle, from);
+    return searchForward(this.#source, needle, from);
   }
 
   /** Position of the last place, not after `from` (default: the end), where `needle` begins; see {@link indexOf}. */
   lastIndexOf(needle: Needle, from?: Position): number {
-    this.#cache.enter();
+    this.#cache.requireEnd();
     return searchBackward(this.#cache, needle, from);
   }
 
@@ -482,14 +566,33 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   }
 
   /**
+   * The places where `pattern` stands: a needle as for {@link indexOf} but not an empty one, several of them searched
+   * for at once, or a regular expression, which is tried line by line. An iterable and an async iterable of
+   * {@link Match}; `.count()` gives their number only.
+   */
+  matches(pattern: Pattern, options: MatchesOptions = {}): Matches {
+    this.#cache.requireEnd();
+    return new Matches(this.#cache, pattern, options);
+  }
+
+  /**
    * The file's lines, or those of `[start, end)`, as an iterable and an async iterable; in arrays by `.batches()`.
-   * `encoding: 'buffer'` gives their bytes, `reverse: true` the last line first.
+   * `encoding: 'buffer'` gives their bytes, `reverse: true` the last line first. With `follow`, asynchronous iteration
+   * goes on as the file grows and is replaced, see {@link readable}.
    */
   lines(options?: LinesOptions): Lines;
   lines(options: LinesOptions<Buffer>): Lines<Buffer>;
   lines(options: LinesOptions | LinesOptions<Buffer> = {}): Lines | Lines<Buffer> {
     this.#cache.enter();
-    return new Lines(this.#cache, options as LinesOptions);
+    const channel = this.#channel;
+    if (channel === undefined) {
+      if (this.#cache.extent === 'sizeless' && options?.reverse) this.#cache.requireEnd();
+      return new Lines(this.#source, options as LinesOptions, undefined, this.#followable());
+    }
+    this.#checkStart(options?.start);
+    if (options?.reverse) this.#cache.requireEnd();
+    const lines: Lines = new Lines(new Pass(channel, () => lines.position), options as LinesOptions);
+    return lines;
   }
 
   /**
@@ -499,7 +602,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   lineIndex(options?: LineIndexOptions): Promise<LineIndex>;
   lineIndex(options: LineIndexOptions<Buffer>): Promise<LineIndex<Buffer>>;
   async lineIndex(options: LineIndexOptions | LineIndexOptions<Buffer> = {}): Promise<LineIndex | LineIndex<Buffer>> {
-    this.#cache.enter();
+    this.#cache.requireEnd();
     return LineIndex.create(this.#cache, options as LineIndexOptions);
   }
 
@@ -515,7 +618,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     compare: CompareLine | CompareLine<Buffer>,
     options: BisectOptions | BisectOptions<Buffer> = {},
   ): Promise<number> {
-    this.#cache.enter();
+    this.#cache.requireEnd();
     return bisect(this.#cache, compare as CompareLine, options as BisectOptions);
   }
 
@@ -523,7 +626,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   bisectSync(compare: CompareLine, options?: BisectOptions): number;
   bisectSync(compare: CompareLine<Buffer>, options: BisectOptions<Buffer>): number;
   bisectSync(compare: CompareLine | CompareLine<Buffer>, options: BisectOptions | BisectOptions<Buffer> = {}): number {
-    this.#cache.enter();
+    this.#cache.requireEnd();
     return bisectSync(this.#cache, compare as CompareLine, options as BisectOptions);
   }
 
@@ -532,7 +635,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * several threads can each take one. Looks at a few blocks only.
    */
   split(parts: number, delimiter?: number): Array<{ start: number; end: number }> {
-    this.#cache.enter();
+    this.#cache.requireEnd();
     return split(this.#cache, parts, delimiter);
   }
 
@@ -546,7 +649,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   async flush(start?: Position, end?: Position): Promise<void> {
     this.#cache.enter();
     const range = toRange(start, end, Infinity);
-    await this.#cache.flush(range.start, range.end);
+    await this.#sink.flush(range.start, range.end);
   }
 
   /** As {@link flush}, blocking; asynchronous writes that are pending are not waited for. */
@@ -570,7 +673,10 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     this.#cache.truncateSync(size);
   }
 
-  /** Looks at the file's size again, and gives it in bytes: what others appended or cut off is then known. */
+  /**
+   * Looks at the file's size again, and gives it in bytes: what others appended or cut off is then known. Of a spool it
+   * is what has arrived.
+   */
   async refresh(): Promise<number> {
     return this.refreshSync();
   }
@@ -578,10 +684,11 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /** As {@link refresh}: one fstat(2), which does not wait for the device. */
   refreshSync(): number {
     this.#cache.enter();
-    return this.#cache.refreshSync();
+    this.#cache.refreshViews();
+    return known(this.#cache.refreshSync());
   }
 
-  /** The file's `fs.Stats`. */
+  /** The file's `fs.Stats`; of a spool, those of the temporary file. */
   async stat(): Promise<Stats> {
     this.#cache.enter();
     return this.#cache.track(statDescriptor(this.fd));
@@ -591,12 +698,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /**
    * Brings `[start, end)` into memory without blocking the event loop, and resolves when it is there (and was not
-   * dropped again meanwhile). A range past the end is cut.
+   * dropped again meanwhile). A range past the end is cut. Of a spool it waits until the range has arrived: `prefetch()`
+   * resolves when everything has.
    */
   async prefetch(start?: Position, end?: Position): Promise<void> {
     this.#cache.enter();
-    const range = toRange(start, end, this.size);
-    await this.#cache.prefetch(range.start, range.end);
+    const range = toRange(start, end, this.#source.size);
+    await this.#source.prefetch(range.start, range.end);
   }
 
   /**
@@ -622,7 +730,9 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /**
    * Unmaps the windows and views at once (arrays of views become empty), errors the streams, waits for what is pending
-   * and closes the descriptor. It does not flush. Rejects if a view lost a page and nobody was told. Idempotent.
+   * and closes the descriptor. It does not flush. Rejects if a view lost a page and nobody was told, or if one that is a
+   * copy could not be written back. Reads that wait for a pipe or a spool reject; writes to a pipe are waited for.
+   * Idempotent.
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
@@ -652,8 +762,10 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     } catch (error) {
       lost = error as Error;
     }
-    this.#cache.close();
-    return lost;
+    const failure = this.#cache.close() as Error | undefined;
+    this.#channel?.close();
+    this.#spool?.close();
+    return lost ?? failure;
   }
 
   /** As {@link closeSync}: `using file = MappedFile.openSync(path)`. */
@@ -665,6 +777,11 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** A size as users see it. */
+function known(size: number): number {
+  return Number.isFinite(size) ? size : 0;
 }
 
 // As node:fs: what is below 0 is 0.

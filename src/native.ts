@@ -16,6 +16,12 @@ export interface FileMark {
   readonly [fileMark]: true;
 }
 
+declare const searchTag: unique symbol;
+/** Needles as the addon holds them. */
+export interface NativeSearch {
+  readonly [searchTag]: true;
+}
+
 /**
  * The addon's functions. A number is 0 or more for success and a negative errno for a failure. Descriptors are not
  * checked: the caller makes sure that they are open, for as long as a promise is pending.
@@ -28,6 +34,9 @@ export interface Native {
   readonly pointerSize: number;
   /** One counter of pages lost under any mapping of the process, in element 0. */
   readonly faults: Int32Array;
+
+  /** False where the engine refuses ArrayBuffers over memory that is not its own: nothing can be mapped then. */
+  readonly externalBuffers: boolean;
 
   createWindow(capacity: number): NativeMapping | number | undefined;
   slideWindow(id: number, fd: number, position: number, length: number, writable: boolean): number;
@@ -42,12 +51,39 @@ export interface Native {
   ): NativeMapping | number | undefined;
   releaseMapping(id: number, buffer: ArrayBuffer): boolean;
   forgetMapping(id: number): void;
+  /** Empties an ordinary ArrayBuffer; false when that cannot be done. */
+  detach(buffer: ArrayBuffer): boolean;
   mappingFaults(id: number): number;
   firstFault(id: number): number;
   protectMapping(id: number, writable: boolean): number;
   adviseMapping(id: number, offset: number, length: number, advice: number): number;
   /** Where `needle` stands in `[offset, offset + length)` of `bytes`, counted from `offset`; -1 when it does not. */
   find(bytes: Uint8Array, offset: number, length: number, needle: Uint8Array, last: boolean): number;
+  /**
+   * Needles, none of them empty, prepared for `scan`; `undefined` for others. With a delimiter (bytes), `scan` finds at
+   * most one match in each line.
+   */
+  createSearch(
+    needles: Uint8Array[],
+    ignoresCase: boolean,
+    delimiter: Uint8Array | undefined,
+  ): NativeSearch | undefined;
+  /**
+   * Finds what begins in `[from, limit)` of `bytes` and ends inside them, and gives the number of matches. Puts the
+   * offset to go on from into `results[0]`, and unless it only counts, an offset and a needle's index for each match
+   * behind it; it stops before there is no room for another match of each needle. -1 for bad arguments.
+   */
+  scan(
+    search: NativeSearch,
+    bytes: Uint8Array,
+    from: number,
+    limit: number,
+    overlapping: boolean,
+    counts: boolean,
+    results: Uint32Array,
+  ): number;
+  /** How often the byte stands in `[offset, offset + length)` of `bytes`. */
+  countByte(bytes: Uint8Array, offset: number, length: number, byte: number): number;
   /** How often `needle` stands in `bytes`; a `wide` one is of 2-byte units, and so are its places. */
   count(bytes: Uint8Array, needle: Uint8Array, wide: boolean): number;
   /** Where the n-th of them (from 1) stands; -1 - k when there are only k. */
@@ -61,7 +97,21 @@ export interface Native {
   /** 0 regular, 1 directory, 2 block device, 3 anything else. */
   fileKind(fd: number): number;
   duplicate(fd: number): number;
+  /** A descriptor for `nextData`, which moves its cursor; `closeDuplicate` closes it. */
+  reopenForHoles(fd: number): number;
+  /** Position of the first byte from `position` on that is not in a hole, or the file's size. */
+  nextData(fd: number, position: number): number;
+  /** Closes what `duplicate` or `openUnlinked` gave. */
   closeDuplicate(fd: number): number;
+  /**
+   * A descriptor on the same pipe, socket or terminal, for a stream that makes it non-blocking and closes it. Shares the
+   * flags of `fd` only where that cannot be helped; closing `fd` by `closeDuplicate`, or the end of the thread, restores them.
+   */
+  reopen(fd: number, writing: boolean): number;
+  /** Closes what `reopen` gave, if no stream has taken it over. */
+  closeReopened(fd: number): number;
+  /** A new private file without a name in `folder`. */
+  openUnlinked(folder: string): number;
   /** Bit 0 readable, bit 1 writable, bit 2 appending. */
   openMode(fd: number): number;
   truncate(fd: number, size: number): number;
@@ -72,6 +122,11 @@ export interface Native {
   allocate(fd: number, position: number, length: number): number;
   write(fd: number, source: Uint8Array, offset: number, length: number, position: number): number;
   flush(fd: number, ids: number[]): number;
+  /**
+   * Begins to watch the names in a folder: a descriptor from which `read` gives the events of inotify(7), -EAGAIN when
+   * there are none; `closeDuplicate` closes it. -ENOSYS where the system does not tell what was moved to where.
+   */
+  watchNames(folder: string): number;
 
   /** What tells the file that a descriptor is open on from all others, for as long as it is open or mapped. */
   fileMark(fd: number): FileMark | number;
@@ -95,10 +150,27 @@ export interface Native {
     mark?: FileMark,
   ): number;
 
-  readAsync(fd: number, target: Uint8Array, offset: number, length: number, position: number): Promise<number>;
-  writeAsync(fd: number, source: Uint8Array, offset: number, length: number, position: number): Promise<number>;
+  /** As `readExactly`, or with `sizeless` as `read`. */
+  readAsync(
+    fd: number,
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    sizeless: boolean,
+  ): Promise<number>;
+  /** Copies the bytes first, unless they are `kept`: left alone, and transferred to nobody, until it resolves. */
+  writeAsync(
+    fd: number,
+    source: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    kept: boolean,
+  ): Promise<number>;
   flushAsync(fd: number, ids: number[]): Promise<number>;
-  populateAsync(id: number): Promise<number>;
+  /** 1 when the device had to be waited for, else 0. */
+  populateAsync(id: number, fd: number): Promise<number>;
   truncateAsync(fd: number, size: number): Promise<number>;
   warmAsync(fd: number, position: number, length: number): Promise<number>;
   /** As `CountingSource.countInto`. */

@@ -37,10 +37,21 @@ export interface OpenOptions {
   /** The budget that the file's windows and views live under. Default: `WindowPool.default`. */
   pool?: WindowPool | undefined;
   /**
-   * `'mmap'` throws `ERR_MAPPED_FILE_NOT_MAPPABLE` when the file cannot be mapped; `'read'` never maps windows, every
-   * access is a system call; `'auto'`, the default, maps what can be mapped.
+   * How the bytes are reached.
+   *
+   * - `'auto'`, the default, maps what can be mapped, and falls back to `'read'`. What has no positions (a pipe, a FIFO,
+   *   a socket, a terminal, another character device) is read and written in order only: by the streams, by `lines`, and
+   *   by `read` and `write` without a position. Its `size` is 0; calls with a position throw
+   *   `ERR_MAPPED_FILE_NOT_SEEKABLE`.
+   * - `'mmap'` throws `ERR_MAPPED_FILE_NOT_MAPPABLE` when it cannot be mapped.
+   * - `'read'` maps nothing: every access is a system call, and views are copies, which are written back on `flush`,
+   *   `dispose` and `close`, and before the file itself is read or written where they lie.
+   * - `'spool'` copies what has no positions, as it arrives, into a temporary file that has no name, which is mapped and
+   *   read-only. Asynchronous calls wait for what has not arrived, synchronous ones throw
+   *   `ERR_MAPPED_FILE_NOT_SEEKABLE`; `prefetch()` resolves when all has arrived. What has positions is opened as by
+   *   `'auto'`.
    */
-  backing?: 'auto' | 'mmap' | 'read' | undefined;
+  backing?: 'auto' | 'mmap' | 'read' | 'spool' | undefined;
   /** Mode of a file that is created, before the umask. Default 0o666. */
   mode?: number | undefined;
   /** Aborts an `open` that is under way: it rejects with the signal's reason. */
@@ -66,6 +77,8 @@ export interface OpenRequest {
   pool: WindowPool;
   backing: 'mmap' | 'read';
   mustMap: boolean;
+  spool: boolean;
+  readable: boolean;
   signal: AbortSignal | undefined;
   streams: StreamClasses | undefined;
 }
@@ -86,8 +99,8 @@ export function openRequest(source: unknown, flags: unknown, options: OpenOption
     windowSize,
   } = options;
   if (streams !== undefined) webStreams(streams);
-  if (backing !== 'auto' && backing !== 'mmap' && backing !== 'read') {
-    throw invalidArgValue('options.backing', backing, "must be one of: 'auto', 'mmap', 'read'");
+  if (backing !== 'auto' && backing !== 'mmap' && backing !== 'read' && backing !== 'spool') {
+    throw invalidArgValue('options.backing', backing, "must be one of: 'auto', 'mmap', 'read', 'spool'");
   }
   if (!(pool instanceof WindowPool)) throw invalidArgType('options.pool', 'an instance of WindowPool', pool);
   if (typeof strict !== 'boolean') throw invalidArgType('options.strict', 'of type boolean', strict);
@@ -109,15 +122,26 @@ export function openRequest(source: unknown, flags: unknown, options: OpenOption
     pool,
     backing: backing === 'read' ? 'read' : 'mmap',
     mustMap: backing === 'mmap',
+    spool: backing === 'spool',
+    readable: true,
     signal,
     streams,
   };
 }
 
+/** What only pretends to be one cannot be looked at. */
+function isURL(value: unknown): value is URL {
+  try {
+    return value instanceof URL && typeof value.href === 'string';
+  } catch {
+    return false;
+  }
+}
+
 function sourceOf(source: unknown): { source: PathLike | number; path: string | undefined } {
   if (typeof source === 'number') return { source: toCount(source, 'fd', 0, 2 ** 31 - 1), path: undefined };
   if (typeof source === 'string') return { source, path: source };
-  if (source instanceof URL) return { source, path: fileURLToPath(source) };
+  if (isURL(source)) return { source, path: fileURLToPath(source) };
   if (isUint8Array(source)) {
     const bytes = Buffer.from(plainBytes(source));
     return { source: bytes, path: bytes.toString() };

@@ -3,13 +3,15 @@ import { MappedFileError, systemError } from './errors.js';
 import type { FileErrors } from './file-errors.js';
 import { native } from './native.js';
 import { roundUp } from './ranges.js';
+import { type ViewCopies, ViewCopy } from './view-copies.js';
 import type { WindowPool } from './window-pool.js';
 
 const { ENOMEM } = osConstants.errno;
 const { granularity } = native;
 
-/** A mapping that a user holds. @internal */
+/** A mapping, or a copy where nothing can be mapped, that a user holds. @internal */
 export interface ViewLease {
+  /** The addon's for a mapping; negative for a copy. */
   readonly id: number;
   /** Weak: the user's arrays keep the buffer alive, and the collector is the last to release it. */
   readonly buffer: WeakRef<ArrayBuffer>;
@@ -21,6 +23,8 @@ export interface ViewLease {
   readonly reserved: number;
   /** Whether writes reach the file. */
   readonly shared: boolean;
+  /** Set for a shared copy: its changes have to be written back. */
+  readonly copy: ViewCopy | undefined;
   released: boolean;
   /** Position of the first page that was lost under it, and whether a caller was told. */
   lostAt: number | undefined;
@@ -37,12 +41,14 @@ interface Collected {
 
 const collected = new FinalizationRegistry(forget);
 
-/** The collector has taken a view's buffer: its finalizer, in the addon, unmaps it. */
+/** The collector has taken a view's buffer: its finalizer, in the addon, unmaps it, where it was not released. */
 function forget({ lease, leases, pool }: Collected): void {
-  lease.released = true;
-  leases.delete(lease.id);
-  pool.viewReleased(lease.reserved);
-  native.forgetMapping(lease.id);
+  if (!lease.released) {
+    lease.released = true;
+    leases.delete(lease.id);
+    pool.viewReleased(lease.reserved);
+  }
+  if (lease.id > 0) native.forgetMapping(lease.id);
 }
 
 /** The views of one file. @internal */
@@ -51,10 +57,13 @@ export class ViewTable {
   readonly #path: string | undefined;
   readonly #errors: FileErrors;
   readonly #pool: WindowPool;
+  readonly #copies: ViewCopies;
   readonly #leases: Leases = new Map();
+  #lastCopy = 0;
 
-  constructor(fd: number, path: string | undefined, errors: FileErrors, pool: WindowPool) {
+  constructor(fd: number, path: string | undefined, errors: FileErrors, pool: WindowPool, copies: ViewCopies) {
     this.#fd = fd;
+    this.#copies = copies;
     this.#path = path;
     this.#errors = errors;
     this.#pool = pool;
@@ -70,8 +79,7 @@ export class ViewTable {
    * `ERR_MAPPED_FILE_BUDGET` and `ERR_MAPPED_FILE_NOT_MAPPABLE`.
    */
   create(position: number, length: number, shared: boolean): { lease: ViewLease; buffer: ArrayBuffer } {
-    const reserved = roundUp((position % granularity) + length, granularity);
-    this.#pool.admitView(reserved, this.#path, position);
+    const reserved = this.#admit(position, length);
     let mapping = native.createView(this.#fd, position, length, true, !shared);
     while (mapping === -ENOMEM && this.#pool.shrink()) {
       mapping = native.createView(this.#fd, position, length, true, !shared);
@@ -79,42 +87,74 @@ export class ViewTable {
     if (typeof mapping !== 'object') {
       this.#pool.viewReleased(reserved);
       if (mapping === -ENOMEM) {
-        throw new MappedFileError('ERR_MAPPED_FILE_BUDGET', 'The address space has no room for the view', {
-          path: this.#path,
-          position,
-          length,
-          cause: systemError(ENOMEM, 'mmap', this.#path),
-        });
+        const cause = systemError(ENOMEM, 'mmap', this.#path);
+        throw this.#noRoom('The address space has no room for the view', position, length, cause);
       }
       const cause = mapping === undefined ? undefined : systemError(-mapping, 'mmap', this.#path);
       throw this.#errors.notMappable('The file cannot be mapped', position, length, cause);
     }
     const { id, buffer, byteOffset } = mapping;
+    const lease = this.#lease({ id, buffer, byteOffset, position, length, reserved, shared, copy: undefined });
+    return { lease, buffer };
+  }
+
+  /** As {@link create}, but memory that the caller has to fill; throws `ERR_MAPPED_FILE_BUDGET`. */
+  createCopy(position: number, length: number, shared: boolean): { lease: ViewLease; copy: ViewCopy } {
+    const reserved = this.#admit(position, length);
+    let copy: ViewCopy;
+    try {
+      copy = new ViewCopy(position, length, shared);
+    } catch (cause) {
+      this.#pool.viewReleased(reserved);
+      throw this.#noRoom('There is no memory for the view', position, length, cause);
+    }
+    const { buffer, byteOffset } = copy;
+    const kept = shared ? copy : undefined;
+    const id = --this.#lastCopy;
+    const lease = this.#lease({ id, buffer, byteOffset, position, length, reserved, shared, copy: kept });
+    return { lease, copy };
+  }
+
+  #admit(position: number, length: number): number {
+    const reserved = roundUp((position % granularity) + length, granularity);
+    this.#pool.admitView(reserved, this.#path, position);
+    return reserved;
+  }
+
+  #noRoom(message: string, position: number, length: number, cause: unknown): MappedFileError {
+    return new MappedFileError('ERR_MAPPED_FILE_BUDGET', message, { path: this.#path, position, length, cause });
+  }
+
+  #lease(
+    given: Omit<ViewLease, 'buffer' | 'released' | 'lostAt' | 'reported'> & { readonly buffer: ArrayBuffer },
+  ): ViewLease {
+    const { buffer } = given;
     const lease: ViewLease = {
-      id,
+      ...given,
       buffer: new WeakRef(buffer),
-      byteOffset,
-      position,
-      length,
-      reserved,
-      shared,
       released: false,
       lostAt: undefined,
       reported: false,
     };
-    this.#leases.set(id, lease);
-    collected.register(buffer, { lease, leases: this.#leases, pool: this.#pool }, lease);
-    return { lease, buffer };
+    const leases = this.#leases;
+    leases.set(lease.id, lease);
+    if (lease.copy === undefined) collected.register(buffer, { lease, leases, pool: this.#pool }, lease);
+    else this.#copies.add(lease.copy, abandonment(lease, this.#pool));
+    return lease;
   }
 
-  /** Detaches the buffer and unmaps the view; what was transferred to another thread stays with it. Idempotent. */
+  /**
+   * Detaches the buffer and takes the file away; what was transferred to another thread stays with it. Idempotent.
+   * The range of addresses is free once the buffer is collected: see `PutAway` in the addon.
+   */
   release(lease: ViewLease, buffer: ArrayBuffer): void {
     if (lease.released) return;
     lease.released = true;
     this.#leases.delete(lease.id);
-    collected.unregister(lease);
     this.#pool.viewReleased(lease.reserved);
-    native.releaseMapping(lease.id, buffer);
+    if (lease.id > 0) native.releaseMapping(lease.id, buffer);
+    else native.detach(buffer);
+    if (lease.copy !== undefined) this.#copies.delete(lease.copy);
   }
 
   releaseAll(): void {
@@ -134,7 +174,7 @@ export class ViewTable {
   findLostPages(): number {
     let pages = 0;
     for (const lease of this.#leases.values()) {
-      if (lease.lostAt !== undefined) continue;
+      if (lease.lostAt !== undefined || lease.id < 0) continue;
       const lost = native.mappingFaults(lease.id);
       if (lost === 0) continue;
       pages += lost;
@@ -152,12 +192,31 @@ export class ViewTable {
     return undefined;
   }
 
+  /** The shared copies in `[start, end)`. */
+  copiesIn(start: number, end: number): Array<{ lease: ViewLease; copy: ViewCopy }> {
+    const found: Array<{ lease: ViewLease; copy: ViewCopy }> = [];
+    if (this.#copies.size === 0) return found;
+    for (const lease of this.#leases.values()) {
+      if (lease.copy?.overlaps(start, end)) found.push({ lease, copy: lease.copy });
+    }
+    return found;
+  }
+
   /** The ids of the views that may hold writes to `[start, end)`: they are written without our knowing. */
   sharedIn(start: number, end: number): number[] {
     const ids: number[] = [];
     for (const lease of this.#leases.values()) {
-      if (lease.shared && lease.position < end && lease.position + lease.length > start) ids.push(lease.id);
+      if (lease.shared && lease.id > 0 && lease.position < end && lease.position + lease.length > start)
+        ids.push(lease.id);
     }
     return ids;
   }
+}
+
+/** Outside the table, which the function must not lead back to. */
+function abandonment(lease: ViewLease, pool: WindowPool): () => void {
+  return () => {
+    lease.released = true;
+    pool.viewReleased(lease.reserved);
+  };
 }

@@ -10,10 +10,11 @@ import { constants as osConstants } from 'node:os';
 import { promisify } from 'node:util';
 import type { ByteSink, CountingSource, FileIdentity, LendingSource, Loan } from './byte-source.js';
 import { plainBytes } from './bytes.js';
-import { invalidState, outOfRange } from './errors.js';
+import { invalidState, MappedFileError, outOfRange } from './errors.js';
 import { FileErrors } from './file-errors.js';
 import { type FileMark, native } from './native.js';
 import { type Position, toPosition } from './ranges.js';
+import { ViewCopies, type ViewCopy } from './view-copies.js';
 import { type ViewLease, ViewTable } from './view-table.js';
 import type { Window } from './window.js';
 import type { WindowPool } from './window-pool.js';
@@ -33,6 +34,8 @@ const loopUpTo = 64;
 const hotLimit = 1024 * 1024;
 /** Most that one job on the thread pool moves, and so what it takes of memory beside the caller's. */
 const jobLimit = 4 * 1024 * 1024;
+const noPositions = "What is no file, as a pipe, has no positions (a file opened with backing 'spool' has)";
+
 /** Counts of one file's operations since it was opened, as `MappedFile.stats` gives them. */
 export interface FileStats {
   /** Windows mapped now. */
@@ -61,6 +64,9 @@ export interface FileStats {
   bytesWritten: number;
 }
 
+/** What is known of a file's positions; see {@link CacheOptions.extent}. @internal */
+export type Extent = 'sized' | 'sizeless' | 'sequential';
+
 /** What a cache needs to know of the file it serves. @internal */
 export interface CacheOptions {
   fd: number;
@@ -71,8 +77,17 @@ export interface CacheOptions {
   windowSize: number | undefined;
   pool: WindowPool;
   backing: 'mmap' | 'read';
+  /** Whether it is an error when the file cannot be mapped. */
+  mustMap: boolean;
+  /**
+   * `'sized'`: positions from 0 to the file's size. `'sizeless'`: positions, but only reading tells where they end, as in
+   * procfs. `'sequential'`: no positions, as a pipe.
+   */
+  extent: Extent;
   /** Called when the file was dropped without being closed; must not lead back to the cache. */
   closeDescriptor: () => void;
+  /** As {@link ByteSource.nextData}. */
+  nextData: (position: number) => number;
 }
 
 /** @internal */
@@ -81,6 +96,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   readonly path: string | undefined;
   readonly appending: boolean;
   readonly strict: boolean;
+  /** Whether the file is still being filled by a spool. */
+  arriving = false;
 
   /** The process's count of lost pages when this file was last looked after. */
   seenFaults: number = faults[0] as number;
@@ -93,11 +110,15 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   #writable: boolean;
   #closing = false;
   #closed = false;
-  #mayAskResident = true;
+  #mayAskResident: boolean;
   readonly #tellsResidency: boolean;
+  readonly #extent: Extent;
+  readonly #mustMap: boolean;
   readonly #windows: WindowTable;
+  readonly #copies: ViewCopies;
   readonly #views: ViewTable;
   readonly #errors: FileErrors;
+  readonly #nextData: (position: number) => number;
 
   readonly #pending = new Set<Promise<unknown>>();
   readonly #pendingWrites = new Set<Promise<unknown>>();
@@ -108,25 +129,45 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   #bytesWritten = 0;
 
   constructor(options: CacheOptions) {
+    this.#nextData = options.nextData;
     this.fd = options.fd;
     this.path = options.path;
     this.appending = options.appending;
     this.strict = options.strict;
     this.#errors = new FileErrors(options.path);
-    this.#views = new ViewTable(options.fd, options.path, this.#errors, options.pool);
+    this.#copies = new ViewCopies(options.fd);
+    this.#views = new ViewTable(options.fd, options.path, this.#errors, options.pool, this.#copies);
     this.#openedWritable = options.writable;
     this.#writable = options.writable;
-    this.#windows = new WindowTable({ ...options, storable: this.#isStorable });
+    this.#extent = options.extent;
+    this.#mustMap = options.mustMap;
+    this.#mayAskResident = options.extent === 'sized';
+    const { closeDescriptor } = options;
+    const copies = this.#copies;
+    this.#windows = new WindowTable({
+      ...options,
+      backing: native.externalBuffers && options.extent === 'sized' ? options.backing : 'read',
+      storable: this.#isStorable,
+      closeDescriptor: () => {
+        copies.abandon();
+        closeDescriptor();
+      },
+    });
     // Strict files have no windows, which scalars would trust.
-    this.#tellsResidency = !options.strict && native.tellsResidency(this.fd) === 1;
+    this.#tellsResidency = !options.strict && options.extent === 'sized' && native.tellsResidency(this.fd) === 1;
     this.#size = 0;
-    this.#resized(this.#errors.succeed(native.fileSize(this.fd), 'fstat'));
+    this.refreshSync();
   }
 
   // --- state -----------------------------------------------------------------------------------------------------
 
+  /** `Infinity` where only reading tells. */
   get size(): number {
     return this.#size;
+  }
+
+  get extent(): Extent {
+    return this.#extent;
   }
 
   get closed(): boolean {
@@ -179,7 +220,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   refreshSync(): number {
     this.#requireOpen();
-    const size = this.#errors.succeed(native.fileSize(this.fd), 'fstat');
+    const size = this.#extent === 'sizeless' ? Infinity : this.#errors.succeed(native.fileSize(this.fd), 'fstat');
     if (size !== this.#size) this.#resized(size);
     return size;
   }
@@ -217,18 +258,26 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   /**
    * Releases every window and view, and errors the streams. Calls throw from now on; those that are pending finish, and
-   * `idle` waits for them. Idempotent.
+   * `idle` waits for them. Gives what has to be told, if views that are copies could not be written back. Idempotent.
    */
-  close(): void {
-    if (this.#closing) return;
+  close(): unknown {
+    if (this.#closing) return undefined;
     this.#closing = true;
     // First: a stream still hands over what it had accepted.
     for (const cancel of [...this.#retained]) cancel(this.#errors.closed());
     this.#retained.clear();
     this.#findLostPages();
+    let failure: unknown;
+    try {
+      this.#writeBack(0, Infinity);
+      if (this.#copies.size > 0) this.#reportViews();
+    } catch (error) {
+      failure = error;
+    }
     this.#closed = true;
     this.#windows.close();
     this.#views.releaseAll();
+    return failure;
   }
 
   /** Resolves when no operation is pending; never rejects. */
@@ -262,6 +311,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     }
     const done = this.#readNow(this.#scratchBytes, 0, length, at);
     if (done < 0) throw this.#errors.mapping(-done, 'read', at, length);
+    if (done < length && this.#extent === 'sizeless') throw outOfRange('position', 'inside the file', position);
     if (done < length) throw this.#truncated(at, length);
     this.#bytesRead += length;
     return this.scratch;
@@ -285,15 +335,24 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       if (!this.#findLostPages()) return;
     }
     if (at + length > this.refreshSync()) throw this.#truncated(at, length);
+    this.#writeBack(at, at + length);
     const done = native.write(this.fd, this.#scratchBytes, 0, length, at);
     if (done < length) throw this.#errors.mapping(done < 0 ? -done : ENOSPC, 'write', at, length);
     this.#bytesWritten += length;
+    this.#bringIn(at, at + length);
   }
 
   // --- reading ---------------------------------------------------------------------------------------------------
 
   readIntoSync(target: Uint8Array, position: number): number {
-    return this.readSync(target, 0, target.length, position);
+    let done = this.readSync(target, 0, target.length, position);
+    // Procfs gives a record or a page at a time.
+    if (this.#extent === 'sizeless') {
+      for (let moved = done; moved > 0 && done < target.length; done += moved) {
+        moved = this.readSync(target, done, target.length - done, position + done);
+      }
+    }
+    return done;
   }
 
   /**
@@ -302,6 +361,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
    */
   readSync(target: Uint8Array, offset: number, length: number, position: number): number {
     this.#requireOpen();
+    if (position >= 0) this.requirePositions(position, length);
     if (!this.strict && this.copyOut(target, offset, length, position)) {
       if (length < exactFrom || position + length <= this.refreshSync()) return length;
     }
@@ -360,14 +420,17 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   }
 
   #readNow(target: Uint8Array, offset: number, length: number, position: number): number {
-    return length >= exactFrom || this.strict
+    this.#settle(position, length);
+    return this.#extent === 'sized' && (length >= exactFrom || this.strict)
       ? native.readExactly(this.fd, target, offset, length, position)
       : native.read(this.fd, target, offset, length, position);
   }
 
   /** Of `length` bytes that were read in several calls, from `position`, those that are inside the file now. */
   stillInside(position: number, length: number): number {
-    return length < exactFrom ? length : Math.max(0, Math.min(length, this.refreshSync() - position));
+    return length < exactFrom || this.#extent !== 'sized'
+      ? length
+      : Math.max(0, Math.min(length, this.refreshSync() - position));
   }
 
   readInto(target: Uint8Array, position: number): number | Promise<number> {
@@ -380,6 +443,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
    */
   read(target: Uint8Array, offset: number, length: number, position: number): number | Promise<number> {
     this.#requireOpen();
+    if (position >= 0) this.requirePositions(position, length);
+    this.#settle(position, length);
     if (this.copyOutResident(target, offset, length, position) === true) return length;
     let done = 0;
     while (position >= 0 && length <= hotLimit && this.#mayAskResident) {
@@ -405,7 +470,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     while (done < length) {
       const piece = Math.min(jobLimit, length - done);
       const at = position < 0 ? -1 : position + done;
-      const moved = await native.readAsync(this.fd, target, offset + done, piece, at);
+      const moved = await native.readAsync(this.fd, target, offset + done, piece, at, this.#extent !== 'sized');
       if (moved === -ESTALE) throw invalidState('The buffer was detached while it was read into');
       if (moved < 0) throw this.#errors.system(-moved, 'read', position, length);
       done += moved;
@@ -422,6 +487,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   borrow<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T {
     this.enter();
+    this.requirePositions(position, 1);
     if (position + length > this.#size && position + length > this.refreshSync()) length = this.#size - position;
     if (length <= 0) return use(new Uint8Array(0));
     const window = this.#windows.of(position);
@@ -444,18 +510,24 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   #borrowCopy<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T {
     const bytes = new Uint8Array(Math.min(length, hotLimit));
-    const done = native.readExactly(this.fd, bytes, 0, bytes.length, position);
-    if (done < 0) throw this.#errors.system(-done, 'read', position, length);
-    return use(bytes.subarray(0, this.#haveRead(done, position)));
+    return use(bytes.subarray(0, this.readIntoSync(bytes, position)));
   }
 
   async prefetch(start: number, end: number): Promise<void> {
+    this.requirePositions(start, 0);
+    if (this.#extent === 'sizeless') return;
     for (let position = start; position < Math.min(end, this.#size); position += jobLimit) {
       this.#requireOpen();
       const length = Math.min(jobLimit, end - position);
       const done = await this.track(native.warmAsync(this.fd, position, length));
       if (done < 0) throw this.#errors.system(-done, 'read', position, length);
     }
+  }
+
+  nextData(position: number): number {
+    this.#requireOpen();
+    this.#settle(position, Infinity);
+    return this.#nextData(position);
   }
 
   release(start: number, end: number): void {
@@ -491,18 +563,22 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
    */
   writeSync(source: Uint8Array, offset: number, length: number, position: number): number {
     this.#requireOpen();
+    if (position >= 0) this.requirePositions(position, length);
+    this.#settle(position, length);
     const done = native.write(this.fd, source, offset, length, position);
     if (done < 0) throw this.#errors.system(-done, 'write', position, length);
     return this.#haveWritten(done, position);
   }
 
-  /** As `writeSync`, on the thread pool. The bytes are copied before the call returns. */
-  write(source: Uint8Array, offset: number, length: number, position: number): Promise<number> {
+  /** As `writeSync`, on the thread pool. The bytes are copied before the call returns, unless they are `kept`. */
+  write(source: Uint8Array, offset: number, length: number, position: number, kept = false): Promise<number> {
     this.#requireOpen();
+    if (position >= 0) this.requirePositions(position, length);
+    this.#settle(position, length);
     // A write longer than a job goes on from a private copy. Not `slice`, which for a Buffer is no copy.
     const rest =
       length > jobLimit ? new Uint8Array(plainBytes(source).subarray(offset + jobLimit, offset + length)) : undefined;
-    const first = this.#writeJob(source, offset, Math.min(length, jobLimit), position);
+    const first = this.#writeJob(source, offset, Math.min(length, jobLimit), position, kept);
     const all = rest === undefined ? first : this.#writeOn(first, rest, position);
     const write = this.track(all);
     this.#pendingWrites.add(write);
@@ -511,8 +587,14 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     return write;
   }
 
-  async #writeJob(source: Uint8Array, offset: number, length: number, position: number): Promise<number> {
-    const done = await native.writeAsync(this.fd, source, offset, length, position);
+  async #writeJob(
+    source: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    kept: boolean,
+  ): Promise<number> {
+    const done = await native.writeAsync(this.fd, source, offset, length, position, kept);
     if (done < 0) throw this.#errors.system(-done, 'write', position, length);
     return this.#haveWritten(done, position);
   }
@@ -523,7 +605,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     while (done >= jobLimit && done < length) {
       const piece = Math.min(jobLimit, length - done);
       const at = position < 0 ? -1 : position + done;
-      const moved = await this.#writeJob(rest, done - jobLimit, piece, at).catch(() => 0);
+      const moved = await this.#writeJob(rest, done - jobLimit, piece, at, true).catch(() => 0);
       done += moved;
       if (moved < piece) break;
     }
@@ -535,14 +617,16 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (this.#closed) return done;
     // Asked for, not computed: the file may have been cut since an asynchronous write was done.
     if (position < 0 || this.appending || position + done > this.#size) this.refreshSync();
+    if (position < 0 || this.appending) this.#bringIn(0, Infinity);
+    else this.#bringIn(position, position + done);
     return done;
   }
 
-  async writeFrom(bytes: Uint8Array, position: number): Promise<number> {
+  async writeFrom(bytes: Uint8Array, position: number, kept = false): Promise<number> {
     this.enterWrite(position, bytes.length);
-    let done = await this.write(bytes, 0, bytes.length, position);
+    let done = await this.write(bytes, 0, bytes.length, position, kept);
     // Short: the next piece tells why.
-    while (done < bytes.length) done += await this.write(bytes, done, bytes.length - done, position + done);
+    while (done < bytes.length) done += await this.write(bytes, done, bytes.length - done, position + done, kept);
     return done;
   }
 
@@ -553,39 +637,57 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   }
 
   truncateSync(size: number): void {
+    this.requirePositions(size, 0);
+    this.#writeBack(0, Infinity);
     this.#errors.succeed(native.truncate(this.fd, size), 'ftruncate');
-    this.#resized(size);
+    this.refreshSync();
+    this.#bringIn(0, Infinity);
   }
 
   async truncate(size: number): Promise<void> {
+    this.requirePositions(size, 0);
+    this.#writeBack(0, Infinity);
     const status = await this.track(native.truncateAsync(this.fd, size));
     this.#errors.succeed(status, 'ftruncate');
-    if (!this.#closed) this.refreshSync();
+    if (this.#closed) return;
+    this.refreshSync();
+    this.#bringIn(0, Infinity);
   }
 
   flushSync(start = 0, end = Infinity): void {
     this.enter();
+    if (this.#extent === 'sequential') return;
+    const failure = attempt(() => this.#writeBack(start, end));
     const { ids, windows } = this.#dirty(start, end);
     for (const window of windows) window.dirty = false;
     const status = native.flush(this.fd, ids);
-    if (status < 0) throw this.#errors.mapping(-status, 'fdatasync');
+    this.#flushed(status, failure);
+    this.#bringIn(start, end);
   }
 
   async flush(start = 0, end = Infinity): Promise<void> {
     this.enter();
-    const settled = (): Promise<number> => {
-      const { ids, windows } = this.#dirty(start, end);
-      for (const window of windows) {
-        window.dirty = false;
-        window.pins++;
-      }
-      const done = native.flushAsync(this.fd, ids);
-      return done.finally(() => windows.forEach((window) => window.pins--));
-    };
-    // One promise for both steps, so that `close` waits for the second, too.
-    const status = await this.track(
-      this.#pendingWrites.size === 0 ? settled() : Promise.allSettled(this.#pendingWrites).then(settled),
-    );
+    // One promise for all steps, so that `close` waits for every one.
+    await this.track(this.#flush(start, end));
+  }
+
+  async #flush(start: number, end: number): Promise<void> {
+    if (this.#pendingWrites.size > 0) await Promise.allSettled(this.#pendingWrites);
+    const copies = this.#views.copiesIn(start, end);
+    const failure = copies.length === 0 ? undefined : await this.#writeBackLater(copies);
+    const { ids, windows } = this.#dirty(start, end);
+    for (const window of windows) {
+      window.dirty = false;
+      window.pins++;
+    }
+    const status = await native.flushAsync(this.fd, ids).finally(() => windows.forEach((window) => window.pins--));
+    this.#flushed(status, failure);
+    if (!this.#closed) this.#bringIn(start, end);
+  }
+
+  /** All was called even after one failed; the first error is the one to tell. */
+  #flushed(status: number, failure: { error: unknown } | undefined): void {
+    if (failure !== undefined) throw failure.error;
     if (status < 0) throw this.#errors.mapping(-status, 'fdatasync');
   }
 
@@ -597,12 +699,14 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   // --- views -----------------------------------------------------------------------------------------------------
 
-  /** Maps `[start, start + length)` for a user. A private mapping, or one of a read-only file, is copy-on-write. */
+  /**
+   * Maps `[start, start + length)` for a user, or copies it where it cannot be mapped. A private view, or one of a
+   * read-only file, keeps what is written to itself.
+   */
   createView(start: number, length: number, isPrivate: boolean): { lease: ViewLease; buffer: ArrayBuffer } {
-    this.enter();
-    if (!this.#windows.mayMap)
-      throw this.#errors.notMappable('The file is not mapped, so it has no views', start, length);
-    const view = this.#views.create(start, length, this.#writable && !this.appending && !isPrivate);
+    this.#requireViewable(start, length);
+    const shared = this.#writable && !this.appending && !isPrivate;
+    const view = this.#mapView(start, length, shared) ?? this.#copyView(start, length, shared);
     if (start + length > this.refreshSync()) {
       this.#views.release(view.lease, view.buffer);
       throw this.#truncated(start, length);
@@ -610,34 +714,103 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     return view;
   }
 
+  #requireViewable(position: number, length: number): void {
+    this.enter();
+    this.requirePositions(position, length);
+    if (this.#extent === 'sizeless') this.requireEnd();
+  }
+
+  #mapView(start: number, length: number, shared: boolean): { lease: ViewLease; buffer: ArrayBuffer } | undefined {
+    if (this.#windows.mayMap) {
+      try {
+        return this.#views.create(start, length, shared);
+      } catch (error) {
+        const refused = error instanceof MappedFileError && error.code === 'ERR_MAPPED_FILE_NOT_MAPPABLE';
+        if (!refused || this.#mustMap) throw error;
+        this.#windows.stopMapping();
+      }
+    }
+    if (this.#mustMap) throw this.#errors.notMappable('The file cannot be mapped', start, length);
+    return undefined;
+  }
+
+  /** Throws `ERR_MAPPED_FILE_NOT_MAPPABLE` for what cannot be mapped, found out by mapping a byte of it. */
+  requireMapped(): void {
+    if (!this.#windows.mayMap) throw this.#errors.notMappable('The engine lets no memory be mapped');
+    if (this.#size === 0) return;
+    const { lease, buffer } = this.createView(0, 1, true);
+    this.releaseView(lease, buffer);
+  }
+
+  #copyView(start: number, length: number, shared: boolean): { lease: ViewLease; buffer: ArrayBuffer } {
+    this.#settle(start, length);
+    const { lease, copy } = this.#views.createCopy(start, length, shared);
+    try {
+      copy.refresh(this.#read);
+    } catch (error) {
+      this.#views.release(lease, copy.buffer);
+      throw error;
+    }
+    return { lease, buffer: copy.buffer };
+  }
+
   lend(position: number, length: number): Loan {
-    return this.#lend(position, length).loan;
+    const { lease, buffer } = this.createView(position, length, true);
+    return this.#loan(lease, buffer);
   }
 
   async lendReady(position: number, length: number): Promise<Loan> {
-    const { loan, lease } = this.#lend(position, length);
-    const status = await this.track(native.populateAsync(lease.id));
+    this.#requireViewable(position, length);
+    const mapped = this.#mapView(position, length, false);
+    if (mapped === undefined) return this.#lendCopy(position, length);
+    const { lease, buffer } = mapped;
+    const loan = this.#loan(lease, buffer);
+    if (position + length > this.refreshSync()) {
+      this.#views.release(lease, buffer);
+      throw this.#truncated(position, length);
+    }
+    const status = await this.track(native.populateAsync(lease.id, this.fd));
     // EFAULT where the file has shrunk: the loan's release tells. What else fails does so because it cannot populate.
     if (status < 0 && status !== -EFAULT) await this.prefetch(position, position + length);
+    return { ...loan, waited: status === 1 };
+  }
+
+  async #lendCopy(position: number, length: number): Promise<Loan> {
+    const { lease, copy } = this.#views.createCopy(position, length, false);
+    const loan = this.#loan(lease, copy.buffer);
+    try {
+      const done = await this.read(copy.bytes, 0, length, position);
+      if (done < length) throw this.#truncated(position, length);
+    } catch (error) {
+      // Released meanwhile, by the file's close: whoever asked for it will find it empty.
+      if (lease.released) return loan;
+      this.#views.release(lease, copy.buffer);
+      throw error;
+    }
     return loan;
   }
 
-  #lend(position: number, length: number): { loan: Loan; lease: ViewLease } {
-    const { lease, buffer } = this.createView(position, length, true);
+  #loan(lease: ViewLease, buffer: ArrayBuffer): Loan {
+    const { byteOffset, position, length } = lease;
     const release = (): void => {
       if (lease.released) return;
       this.releaseView(lease, buffer);
       if (lease.lostAt !== undefined && !lease.reported) throw this.#lostView(lease);
       if (!this.#closed && position + length > this.refreshSync()) throw this.#truncated(position, length);
     };
-    return { loan: { bytes: new Uint8Array(buffer, lease.byteOffset, length), release }, lease };
+    return { bytes: new Uint8Array(buffer, byteOffset, length), release };
   }
 
   /** Throws when a page of the view was lost, or when the file ends before the view does. */
   checkView(lease: ViewLease): void {
     this.#reportLost(lease);
     if (lease.released || this.#closed) return;
-    const { position, length } = lease;
+    const { position, length, copy } = lease;
+    if (copy !== undefined) {
+      // Here it shows whether the file has room for what was written.
+      this.#writeBackCopy(lease, copy);
+      this.#reportLost(lease);
+    }
     if (position + length > this.refreshSync()) throw this.#truncated(position, length);
   }
 
@@ -650,27 +823,133 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.checkView(lease);
     this.#requireOpen();
     if (lease.released || !lease.shared) return;
-    const status = native.flush(this.fd, [lease.id]);
-    if (status < 0) throw this.#errors.mapping(-status, 'msync', lease.position, lease.length);
+    const { copy } = lease;
+    const failure = copy === undefined ? undefined : attempt(() => this.#writeBackCopy(lease, copy));
+    this.#viewFlushed(lease, native.flush(this.fd, copy === undefined ? [lease.id] : []), failure);
   }
 
   async flushView(lease: ViewLease): Promise<void> {
     this.checkView(lease);
     this.#requireOpen();
     if (lease.released || !lease.shared) return;
-    const status = await this.track(native.flushAsync(this.fd, [lease.id]));
-    if (status < 0) throw this.#errors.mapping(-status, 'msync', lease.position, lease.length);
+    await this.track(this.#flushView(lease));
   }
 
+  async #flushView(lease: ViewLease): Promise<void> {
+    const { copy } = lease;
+    const failure = copy === undefined ? undefined : await this.#writeBackLater([{ lease, copy }]);
+    this.#viewFlushed(lease, await native.flushAsync(this.fd, copy === undefined ? [lease.id] : []), failure);
+  }
+
+  #viewFlushed(lease: ViewLease, status: number, failure: { error: unknown } | undefined): void {
+    if (failure !== undefined) throw failure.error;
+    const { position, length, copy } = lease;
+    if (status < 0) throw this.#errors.mapping(-status, 'msync', position, length);
+    if (copy === undefined || lease.released || this.#closed) return;
+    this.#bringIn(position, position + length);
+    this.#reportLost(lease);
+  }
+
+  /** Throws, afterwards, what kept a copy from being written back. */
   releaseView(lease: ViewLease, buffer: ArrayBuffer): void {
     this.#findLostPages();
+    const { copy } = lease;
+    const failure = copy === undefined || lease.released ? undefined : attempt(() => this.#writeBackCopy(lease, copy));
     this.#views.release(lease, buffer);
+    if (failure !== undefined) throw failure.error;
+  }
+
+  // --- views that are copies: what was changed in them goes out before the file is used where they lie, and what is
+  // written there comes in afterwards -----------------------------------------------------------------------------
+
+  /** Before a read or a write; -1 is the descriptor's cursor, which is anywhere. */
+  #settle(position: number, length: number): void {
+    if (this.#copies.size === 0) return;
+    if (position < 0 || this.appending) this.#writeBack(0, Infinity);
+    else this.#writeBack(position, position + length);
+  }
+
+  #writeBack(start: number, end: number): void {
+    if (this.#copies.size === 0) return;
+    for (const { lease, copy } of this.#views.copiesIn(start, end)) this.#writeBackCopy(lease, copy);
+  }
+
+  #writeBackCopy(lease: ViewLease, copy: ViewCopy): void {
+    const lostAt = copy.writeBack(this.refreshSync(), (bytes, offset, length, position) => {
+      const done = native.write(this.fd, bytes, offset, length, position);
+      if (done <= 0) throw this.#errors.mapping(done < 0 ? -done : ENOSPC, 'write', position, length);
+      this.#bytesWritten += done;
+      return done;
+    });
+    lease.lostAt ??= lostAt;
+  }
+
+  /** As `#writeBack`, on the thread pool; tries all, and gives the first error. */
+  async #writeBackLater(copies: Array<{ lease: ViewLease; copy: ViewCopy }>): Promise<{ error: unknown } | undefined> {
+    let failure: { error: unknown } | undefined;
+    for (const { lease, copy } of copies) {
+      if (lease.released || this.#closed) continue;
+      try {
+        const lostAt = await copy.writeBackLater(this.refreshSync(), async (bytes, offset, length, position) => {
+          const piece = Math.min(length, jobLimit);
+          const done = await native.writeAsync(this.fd, bytes, offset, piece, position, false);
+          if (done <= 0) throw this.#errors.mapping(done < 0 ? -done : ENOSPC, 'write', position, length);
+          this.#bytesWritten += done;
+          return done;
+        });
+        lease.lostAt ??= lostAt;
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+    return failure;
+  }
+
+  /** Shows what the file holds now. A copy that cannot be written back keeps what it has, until it is told of. */
+  #bringIn(start: number, end: number): void {
+    if (this.#copies.size === 0) return;
+    for (const { lease, copy } of this.#views.copiesIn(start, end)) {
+      attempt(() => {
+        this.#writeBackCopy(lease, copy);
+        copy.refresh(this.#read);
+      });
+    }
+  }
+
+  /** As the system reads, for copies. */
+  readonly #read = (bytes: Uint8Array, offset: number, length: number, position: number): number => {
+    const done = native.readExactly(this.fd, bytes, offset, length, position);
+    if (done < 0) throw this.#errors.mapping(-done, 'read', position, length);
+    this.#bytesRead += done;
+    return done;
+  };
+
+  /** Views that are copies show, from now on, what others have written. */
+  refreshViews(): void {
+    this.#bringIn(0, Infinity);
   }
 
   // --- positions and lost pages ----------------------------------------------------------------------------------
 
+  /** Throws `ERR_MAPPED_FILE_NOT_SEEKABLE` where bytes have no positions, and where they have not arrived yet. */
+  requirePositions(position: number, length: number): void {
+    if (this.#extent === 'sequential') throw this.#errors.notSeekable(noPositions, position, length);
+    if (this.arriving && position + length > this.#size && position + length > this.refreshSync()) {
+      throw this.#errors.notSeekable(`Of what is spooled, ${this.#size} bytes have arrived`, position, length);
+    }
+  }
+
+  /** As {@link requirePositions}, for what needs to know where the file ends. */
+  requireEnd(): void {
+    this.enter();
+    this.requirePositions(0, Infinity);
+    if (this.#extent !== 'sizeless') return;
+    throw this.#errors.notSeekable("Only reading tells where it ends (a file opened with backing 'spool' knows)");
+  }
+
   /** `before` is the size that the caller could know of: what was inside it, and is no longer, was cut off. */
   #requireInside(position: number, length: number, before: number): void {
+    this.requirePositions(position, length);
     const end = position + length;
     if (end <= this.#size || end <= this.refreshSync()) return;
     if (end <= before) throw this.#truncated(position, length);
@@ -739,6 +1018,15 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     const forget = (): void => void this.#pending.delete(promise);
     promise.then(forget, forget);
     return promise;
+  }
+}
+
+/** What `run` throws, to be thrown later. */
+function attempt(run: () => void): { error: unknown } | undefined {
+  try {
+    run();
+  } catch (error) {
+    return { error };
   }
 }
 

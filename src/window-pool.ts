@@ -63,11 +63,13 @@ export class WindowPool {
   /** Most windows and views at a time. */
   readonly maxWindows: number;
 
-  readonly #windows = new Set<Window>();
+  /** The ends of the chain of windows, by when they were last looked up. */
+  #newest: Window | undefined;
+  #oldest: Window | undefined;
+  #windows = 0;
   #windowBytes = 0;
   #views = 0;
   #viewBytes = 0;
-  #clock = 0;
   #evictions = 0;
   #refusals = 0;
   /** The address space that the system last let this pool have, in bytes, and how many windows pass before it is asked again. */
@@ -85,7 +87,7 @@ export class WindowPool {
   /** The numbers at this moment. */
   stats(): PoolStats {
     return {
-      windows: this.#windows.size,
+      windows: this.#windows,
       windowBytes: this.#windowBytes,
       views: this.#views,
       viewBytes: this.#viewBytes,
@@ -96,8 +98,10 @@ export class WindowPool {
 
   /** Marks a window as just used. @internal */
   touch(window: Window): void {
-    window.used = ++this.#clock;
     window.uses++;
+    if (window === this.#newest) return;
+    this.#unlink(window);
+    this.#link(window);
   }
 
   /** Whether a window of this size can be had without taking another. @internal */
@@ -129,7 +133,8 @@ export class WindowPool {
           this.#untilAsked = refusalPause;
         }
         const window = new Window(mapping);
-        this.#windows.add(window);
+        this.#link(window);
+        this.#windows++;
         this.#windowBytes += capacity;
         return this.#lend(window, owner);
       }
@@ -192,7 +197,7 @@ export class WindowPool {
   }
 
   get #count(): number {
-    return this.#windows.size + this.#views;
+    return this.#windows + this.#views;
   }
 
   #lend(window: Window, owner: WeakRef<WindowOwner>): Window {
@@ -203,13 +208,27 @@ export class WindowPool {
     return window;
   }
 
-  // A walk over at most maxWindows windows costs less than the system call that follows it.
   #leastRecentlyUsed(): Window | undefined {
-    let found: Window | undefined;
-    for (const window of this.#windows) {
-      if (window.pins === 0 && (found === undefined || window.used < found.used)) found = window;
-    }
-    return found;
+    let window = this.#oldest;
+    while (window !== undefined && window.pins > 0) window = window.newer;
+    return window;
+  }
+
+  /** Puts a window at the end of those just used. */
+  #link(window: Window): void {
+    window.older = this.#newest;
+    if (this.#newest === undefined) this.#oldest = window;
+    else this.#newest.newer = window;
+    this.#newest = window;
+  }
+
+  #unlink(window: Window): void {
+    const { newer, older } = window;
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
+    window.newer = window.older = undefined;
   }
 
   #evict(window: Window): void {
@@ -219,9 +238,10 @@ export class WindowPool {
   }
 
   #destroy(window: Window): void {
-    this.#windows.delete(window);
+    this.#unlink(window);
+    this.#windows--;
     this.#windowBytes -= window.capacity;
-    if (this.#windows.size === 0) this.#ceiling = Infinity;
+    if (this.#windows === 0) this.#ceiling = Infinity;
     native.releaseMapping(window.id, window.buffer);
   }
 }

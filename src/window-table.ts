@@ -16,6 +16,8 @@ const leastStride = Math.max(granularity, 64 * 1024);
 /** How many misses pass, after the system has refused even the shortest window, before it is asked again. */
 const refusalPause = 1024;
 const adviceDontNeed = 4;
+/** What one entry of a page table can map at once, in bytes: 2 MiB on x86-64, and on arm64 with 4 KiB pages. */
+const hugePage = 2 * 1024 * 1024;
 
 /** The window of nothing: its length is 0, so that every access misses it. */
 export const nowhere = new Window({ id: 0, buffer: new ArrayBuffer(0) });
@@ -155,8 +157,10 @@ export class WindowTable implements WindowOwner {
   #isWorthMapping(slot: number): boolean {
     if (!this.#mayMap) return false;
     this.#admission.missed(slot);
-    const capacity = this.#capacityFor(this.#geometry.lengthOf(slot, this.#size));
-    return this.#pool.hasRoom(capacity) || this.#admission.isWorthwhile(slot);
+    if (this.#pool.hasRoom(this.#capacityOf(slot))) return true;
+    if (!this.#admission.isWorthwhile(slot)) return false;
+    this.#admission.admitted(slot);
+    return true;
   }
 
   // --- mapping ---------------------------------------------------------------------------------------------------
@@ -165,7 +169,7 @@ export class WindowTable implements WindowOwner {
     if (!this.#mayMap || this.#admission.misses < this.#pausedUntil) return undefined;
     const start = this.#geometry.startOf(slot);
     const length = this.#geometry.lengthOf(slot, this.#size);
-    const window = this.#pool.acquire(this.#capacityFor(length), this.#self);
+    const window = this.#pool.acquire(this.#capacityOf(slot), this.#self);
     if (window === undefined) return undefined;
     const status =
       typeof window === 'number' ? window : native.slideWindow(window.id, this.#fd, start, length, this.#writable);
@@ -187,13 +191,19 @@ export class WindowTable implements WindowOwner {
   #refused(errno: number): void {
     this.refusals++;
     if (errno !== ENOMEM && errno !== EAGAIN) {
-      this.#mayMap = false;
+      this.stopMapping();
     } else if (this.#geometry.stride > leastStride) {
       this.dropAll();
       this.#geometry = new Geometry(Math.max(leastStride, this.#geometry.stride / 2), granularity);
     } else {
       this.#pausedUntil = this.#admission.misses + refusalPause;
     }
+  }
+
+  /** From now on the kernel serves the file. */
+  stopMapping(): void {
+    this.#mayMap = false;
+    this.dropAll();
   }
 
   #extend(window: Window): Window | undefined {
@@ -210,9 +220,10 @@ export class WindowTable implements WindowOwner {
   }
 
   /** Files shorter than a window get a shorter one, by powers of two, so that the pool can pass them on. */
-  #capacityFor(length: number): number {
+  #capacityOf(slot: number): number {
     const { capacity, stride } = this.#geometry;
     if (this.#size > stride) return capacity;
+    const length = this.#geometry.lengthOf(slot, this.#size);
     return Math.min(capacity, 2 ** Math.ceil(Math.log2(Math.max(length, leastStride))));
   }
 
@@ -298,8 +309,9 @@ export class WindowTable implements WindowOwner {
 /** The stride that fits the engine, whose arrays end somewhere, and the pool, which must hold one window at least. */
 function strideFor(windowSize: number | undefined, pool: WindowPool): number {
   const engine = Math.min(bufferConstants.MAX_LENGTH, 2 ** 32) - 2 * granularity;
-  // By default several windows fit, so that several places of a file can be in use at a time.
-  const wanted = windowSize ?? Math.min(defaultWindowSize, pool.limit / 8);
+  // By default several windows fit, so that several places of a file can be in use at a time; and huge pages do.
+  const share = Math.min(defaultWindowSize, pool.limit / 8);
+  const wanted = windowSize ?? (share < hugePage ? share : Math.floor(share / hugePage) * hugePage);
   const most = Math.min(engine, pool.limit - granularity);
   return Math.max(granularity, Math.min(roundUp(wanted, granularity), Math.floor(most / granularity) * granularity));
 }

@@ -31,8 +31,9 @@ export class Window {
   pins = 0;
   /** How often it was looked up since it was slid. */
   uses = 0;
-  /** The pool's clock when it was last looked up. */
-  used = 0;
+  /** Its neighbours in the pool's chain: the windows looked up just after and just before it. */
+  newer: Window | undefined;
+  older: Window | undefined;
 
   constructor(mapping: Pick<NativeMapping, 'id' | 'buffer'>) {
     this.id = mapping.id;

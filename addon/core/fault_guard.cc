@@ -22,29 +22,49 @@ std::mutex registry_lock;
 Block first_block;
 std::atomic<int32_t> fault_counter{0};
 
+// Every page that is replaced may split its mapping in three, and near the system's limit on mappings the
+// engine can no longer allocate. So many pages are replaced one by one, of one range and of all together.
+constexpr uint32_t kMostPagesOfRange = 256;
+std::atomic<int64_t> most_pages{INT64_MAX};
+std::atomic<int64_t> replaced_pages{0};
+
 static_assert(std::atomic<int32_t>::is_always_lock_free && std::atomic<uintptr_t>::is_always_lock_free,
               "the signal handler may only use lock-free atomics");
 
-// Async-signal-safe: atomics and one mmap.
+// Zeros under the lost page; where there have been too many, under all that follows it as well, which splits
+// nothing and, where the file was cut, is lost, too. At the limit of the system only the whole range goes.
+bool Replace(FaultGuard::Slot* slot, uintptr_t page, uintptr_t start, size_t length) {
+  const os::Access access =
+      slot->writable.load(std::memory_order_relaxed) ? os::Access::kReadWrite : os::Access::kRead;
+  const auto put = [access](uintptr_t from, size_t bytes) {
+    return os::MapZeros(reinterpret_cast<void*>(from), bytes, access) == 0;
+  };
+  if (slot->replaced.load(std::memory_order_relaxed) < kMostPagesOfRange &&
+      replaced_pages.load(std::memory_order_relaxed) < most_pages.load(std::memory_order_relaxed) &&
+      put(page, os::PageSize())) {
+    slot->replaced.fetch_add(1, std::memory_order_relaxed);
+    replaced_pages.fetch_add(1, std::memory_order_relaxed);
+    return true;
+  }
+  return put(page, length - (page - start)) || put(start, length);
+}
+
+// Async-signal-safe: atomics and mmap.
 bool Absorb(uintptr_t address) {
   for (Block* block = &first_block; block != nullptr; block = block->next.load(std::memory_order_acquire)) {
     for (FaultGuard::Slot& slot : block->slots) {
       const uintptr_t start = slot.start.load(std::memory_order_acquire);
       if (start == 0 || address < start) continue;
-      const size_t length = slot.length.load(std::memory_order_relaxed);
+      const size_t length = slot.length.load(std::memory_order_acquire);
       if (address - start >= length) continue;
+      // The range that holds the address stays while it is touched, but any other slot may become another
+      // range's between the two loads.
+      if (slot.start.load(std::memory_order_relaxed) != start) continue;
       const uintptr_t page = address & ~(static_cast<uintptr_t>(os::PageSize()) - 1);
-      const os::Access access =
-          slot.writable.load(std::memory_order_relaxed) ? os::Access::kReadWrite : os::Access::kRead;
-      // A page of its own splits the mapping in three; at the system's limit on mappings, give up the whole
-      // range instead: its owner finds the count and maps it anew.
-      if (os::MapZeros(reinterpret_cast<void*>(page), os::PageSize(), access) != 0 &&
-          os::MapZeros(reinterpret_cast<void*>(start), length, access) != 0) {
-        return false;
-      }
-      if (slot.faults.fetch_add(1, std::memory_order_acq_rel) == 0) {
-        slot.first.store(address - start, std::memory_order_relaxed);
-      }
+      if (!Replace(&slot, page, start, length)) return false;
+      size_t none = FaultGuard::Slot::kNone;
+      slot.first.compare_exchange_strong(none, address - start, std::memory_order_relaxed);
+      slot.faults.fetch_add(1, std::memory_order_acq_rel);
       fault_counter.fetch_add(1, std::memory_order_acq_rel);
       return true;
     }
@@ -112,7 +132,11 @@ void OnBusError(int signal, siginfo_t* info, void* context) {
 int InstallHandler() {
   static std::mutex installing;
   const std::lock_guard<std::mutex> hold(installing);
-  os::PageSize();  // before the handler could be the first to ask
+  // Before the handler could be the first to ask.
+  os::PageSize();
+  if (const uint64_t system = os::MaxMappings()) {
+    most_pages.store(static_cast<int64_t>(system / 16), std::memory_order_relaxed);
+  }
   struct sigaction current;
   if (sigaction(SIGBUS, nullptr, &current) != 0) return errno;
   if ((current.sa_flags & SA_SIGINFO) && current.sa_sigaction == OnBusError) return 0;
@@ -141,8 +165,8 @@ FaultGuard::Slot* FaultGuard::Guard(void* start, size_t length) {
       if (slot.taken) continue;
       slot.taken = true;
       slot.writable.store(false, std::memory_order_relaxed);
-      slot.faults.store(0, std::memory_order_relaxed);
-      slot.length.store(length, std::memory_order_relaxed);
+      Renew(&slot);
+      slot.length.store(length, std::memory_order_release);
       slot.start.store(reinterpret_cast<uintptr_t>(start), std::memory_order_release);
       return &slot;
     }
@@ -159,7 +183,14 @@ FaultGuard::Slot* FaultGuard::Guard(void* start, size_t length) {
 void FaultGuard::Unguard(Slot* slot) {
   const std::lock_guard<std::mutex> hold(registry_lock);
   slot->start.store(0, std::memory_order_release);
+  Renew(slot);
   slot->taken = false;
+}
+
+void FaultGuard::Renew(Slot* slot) {
+  replaced_pages.fetch_sub(slot->replaced.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
+  slot->first.store(Slot::kNone, std::memory_order_relaxed);
+  slot->faults.store(0, std::memory_order_release);
 }
 
 std::atomic<int32_t>* FaultGuard::Counter() { return &fault_counter; }

@@ -19,12 +19,15 @@ class FaultGuard {
   // One range. Slots are never freed, only reused, so that the handler may walk them without a lock. The
   // owner of the range writes it; the handler only counts.
   struct Slot {
+    static constexpr size_t kNone = SIZE_MAX;
     std::atomic<uintptr_t> start{0};
     std::atomic<size_t> length{0};
     std::atomic<bool> writable{false};
-    // Faults since the owner last set it to 0, and the byte offset in the range of the first of them.
+    // Faults since the range was last renewed, the byte offset in the range of the first of them, and how
+    // many of their pages were replaced one by one.
     std::atomic<uint32_t> faults{0};
-    std::atomic<size_t> first{0};
+    std::atomic<size_t> first{kNone};
+    std::atomic<uint32_t> replaced{0};
     bool taken = false;  // under the registry's lock
   };
 
@@ -35,6 +38,9 @@ class FaultGuard {
   // Null when out of memory.
   static Slot* Guard(void* start, size_t length);
   static void Unguard(Slot* slot);
+
+  // The whole range was mapped anew: nothing of it is lost.
+  static void Renew(Slot* slot);
 
   // Faults in all guarded ranges of the process. It only grows (and wraps); JavaScript sees it through a
   // shared array and compares it before and after it touched mapped memory.

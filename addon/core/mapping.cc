@@ -11,9 +11,15 @@ namespace sliding_mmap {
 namespace {
 
 std::atomic<int64_t> live{0};
+std::atomic<int64_t> retired_ranges{0};
+std::atomic<uint64_t> retired_bytes{0};
 
-// Ranges of this size and more start where a huge page could, so that the kernel can map large folios of the
-// file by one entry (2 MiB on x86-64 and on arm64 with 4 KiB pages).
+// How much of it may be retired. Neighbours merge in the kernel, so that these are few mappings.
+constexpr int64_t kMostRetired = 1024;
+constexpr uint64_t kMostRetiredBytes = sizeof(void*) == 8 ? uint64_t{64} << 30 : uint64_t{16} << 20;
+
+// Ranges of this size and more lie in memory as they do in the file, modulo a huge page, so that the kernel
+// can map large folios of the file by one entry (2 MiB on x86-64 and on arm64 with 4 KiB pages).
 constexpr size_t kHugePage = size_t{2} << 20;
 
 }  // namespace
@@ -38,10 +44,11 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
   access_ = other.access_;
   sharing_ = other.sharing_;
   slot_ = std::exchange(other.slot_, nullptr);
+  retired_ = std::exchange(other.retired_, false);
   return *this;
 }
 
-int Mapping::Reserve(size_t capacity) {
+int Mapping::Reserve(size_t capacity, uint64_t position) {
   Release();
   if (capacity == 0 || capacity % os::Granularity() != 0) return EINVAL;
   if (live.fetch_add(1, std::memory_order_relaxed) >= Limit()) {
@@ -49,7 +56,8 @@ int Mapping::Reserve(size_t capacity) {
     return ENOMEM;
   }
   void* address = nullptr;
-  int error = os::Reserve(capacity, capacity >= kHugePage ? kHugePage : os::PageSize(), &address);
+  const size_t alignment = capacity >= kHugePage ? kHugePage : os::PageSize();
+  int error = os::Reserve(capacity, alignment, static_cast<size_t>(position % alignment), &address);
   if (error == 0 && (slot_ = FaultGuard::Guard(address, capacity)) == nullptr) {
     os::Release(address, capacity);
     error = ENOMEM;
@@ -84,7 +92,7 @@ int Mapping::Slide(int fd, uint64_t position, size_t length, os::Access access, 
   position_ = position;
   access_ = access;
   sharing_ = sharing;
-  slot_->faults.store(0, std::memory_order_release);
+  FaultGuard::Renew(slot_);
   return 0;
 }
 
@@ -106,7 +114,7 @@ int Mapping::Reset() {
   mapped_ = 0;
   const int error = os::MapZeros(data_, capacity_, os::Access::kRead);
   slot_->writable.store(false, std::memory_order_relaxed);
-  slot_->faults.store(0, std::memory_order_release);
+  FaultGuard::Renew(slot_);
   return error;
 }
 
@@ -118,15 +126,40 @@ int Mapping::Protect(os::Access access) {
   return 0;
 }
 
+bool Mapping::TooManyRetired() {
+  return retired_ranges.load(std::memory_order_relaxed) > kMostRetired ||
+         retired_bytes.load(std::memory_order_relaxed) > kMostRetiredBytes;
+}
+
+bool Mapping::Retire() {
+  if (data_ == nullptr || retired_ || os::IsAddressSpaceLimited()) return false;
+  // It stays guarded: a thread may be on its way into the handler.
+  slot_->writable.store(true, std::memory_order_relaxed);
+  if (os::MapZeros(data_, capacity_, os::Access::kReadWrite) != 0) return false;
+  FaultGuard::Renew(slot_);
+  mapped_ = 0;
+  retired_ = true;
+  retired_ranges.fetch_add(1, std::memory_order_relaxed);
+  retired_bytes.fetch_add(capacity_, std::memory_order_relaxed);
+  live.fetch_sub(1, std::memory_order_relaxed);
+  return true;
+}
+
 void Mapping::Release() {
   if (data_ == nullptr) return;
   FaultGuard::Unguard(slot_);
   slot_ = nullptr;
   os::Release(data_, capacity_);
+  if (retired_) {
+    retired_ranges.fetch_sub(1, std::memory_order_relaxed);
+    retired_bytes.fetch_sub(capacity_, std::memory_order_relaxed);
+  } else {
+    live.fetch_sub(1, std::memory_order_relaxed);
+  }
+  retired_ = false;
   data_ = nullptr;
   capacity_ = 0;
   mapped_ = 0;
-  live.fetch_sub(1, std::memory_order_relaxed);
 }
 
 }  // namespace sliding_mmap

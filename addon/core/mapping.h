@@ -22,8 +22,10 @@ class Mapping {
   Mapping& operator=(const Mapping&) = delete;
 
   // Takes `capacity` bytes of address space, a multiple of the granularity. They read as zeros.
-  // ENOMEM also when this process already holds as many mappings as it safely can (Limit).
-  int Reserve(size_t capacity);
+  // ENOMEM also when this process already holds as many mappings as it safely can (Limit). `position` is
+  // where in a file the range is to begin, if that is known: one of 2 MiB and more is placed so that huge
+  // pages fit.
+  int Reserve(size_t capacity, uint64_t position = 0);
 
   // Puts the file's [position, position + length) at the start of the range, and zeros behind it. `position`
   // is a multiple of the granularity; `length` is 1 to the capacity. On an error the whole range reads as
@@ -38,6 +40,11 @@ class Mapping {
 
   int Protect(os::Access access);
 
+  // Takes the file away and leaves memory of zeros that can be read and written: for a range whose address
+  // somebody may still have handed to a thread that he did not wait for. From then on it is not counted as a
+  // mapping. False, and nothing done, where the address space is too dear for that.
+  bool Retire();
+
   // Gives the address space back. Idempotent.
   void Release();
 
@@ -51,6 +58,7 @@ class Mapping {
   size_t mapped() const { return mapped_; }
   uint64_t position() const { return position_; }
   uint32_t faults() const { return slot_ == nullptr ? 0 : slot_->faults.load(std::memory_order_acquire); }
+  // Of a range that has lost a page.
   size_t first_fault() const { return slot_ == nullptr ? 0 : slot_->first.load(std::memory_order_relaxed); }
 
   // Ranges that exist in this process, and how many may: a wide margin under the system's limit, because at
@@ -58,6 +66,9 @@ class Mapping {
   // mappings.
   static int64_t Count();
   static int64_t Limit();
+
+  // Whether the ranges that are retired are more, or longer, than should be kept.
+  static bool TooManyRetired();
 
  private:
   uint8_t* data_ = nullptr;
@@ -67,6 +78,7 @@ class Mapping {
   os::Access access_ = os::Access::kRead;
   os::Sharing sharing_ = os::Sharing::kShared;
   FaultGuard::Slot* slot_ = nullptr;
+  bool retired_ = false;
 };
 
 }  // namespace sliding_mmap

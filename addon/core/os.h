@@ -22,14 +22,18 @@ size_t PageSize();
 // How many mappings the system allows one process; 0 when it has no such limit.
 uint64_t MaxMappings();
 
-// Takes `length` bytes of address space, aligned to `alignment` (a power of two, at least the page size).
-// They read as zeros and cannot be written, so that a stray read meets no signal.
-int Reserve(size_t length, size_t alignment, void** address);
+// Takes `length` bytes of address space that start `phase` bytes (whole pages, less than `alignment`) behind
+// a multiple of `alignment` (a power of two, at least the page size). They read as zeros and cannot be
+// written, so that a stray read meets no signal.
+int Reserve(size_t length, size_t alignment, size_t phase, void** address);
 void Release(void* address, size_t length);
 
 // Replaces the pages of [address, address + length), inside a reservation, by the file's. Nothing is read
 // yet. When it fails the range may hold anything: call MapZeros before it is read.
 int MapFile(void* address, size_t length, int fd, uint64_t position, Access access, Sharing sharing);
+
+// Whether somebody limited it (RLIMIT_AS), so that what is kept of it is missing elsewhere.
+bool IsAddressSpaceLimited();
 
 // Replaces the pages by zeros again. Async-signal-safe.
 int MapZeros(void* address, size_t length, Access access);
@@ -59,7 +63,7 @@ struct FileId {
 };
 
 struct FileStatus {
-  uint64_t size;
+  uint64_t size;  // of a block device, too; 0 for what has none
   FileKind kind;
   FileId id;
 };
@@ -72,6 +76,23 @@ void Close(int fd);
 // 1 when both descriptors are of the same opening of a file, 0 when they are not, -EOPNOTSUPP where the
 // system cannot tell (Linux before 6.10, and others). The cheapest system call there is.
 int SameOpening(int fd, int other);
+// A descriptor of its own on the same pipe, FIFO or terminal, non-blocking and closed on exec: a duplicate
+// would share the flag with whoever else has the file open. Fails where the system has no such thing, as for
+// sockets.
+int Reopen(int fd, bool writing, int* reopened);
+// Whether reads and writes of an open file wait; every duplicate of the descriptor shares it.
+int IsBlocking(int fd, bool* blocking);
+int SetBlocking(int fd);
+
+// A new file in `folder`, for its owner only and closed on exec, that has no name: nobody else can open it,
+// and it is gone with the last descriptor.
+int OpenUnlinked(const char* folder, int* fd);
+// A second descriptor on the same file with a cursor of its own, closed on exec, for NextData. EOPNOTSUPP
+// where the file system is none of those that are known to tell of holes what is so.
+int ReopenForHoles(int fd, int* own);
+// Position of the first byte from `position` on that is not in a hole, or the file's size; or a negative
+// errno. Moves the descriptor's cursor (lseek(2), SEEK_DATA).
+int64_t NextData(int fd, int64_t position);
 
 // What a descriptor was opened for.
 struct OpenMode {
@@ -84,7 +105,8 @@ int Mode(int fd, OpenMode* mode);
 // Bytes moved, or a negative errno. A negative position means the descriptor's own cursor.
 int64_t Read(int fd, void* buffer, size_t length, int64_t position);
 // Like Read, but looks at the file's size afterwards and gives only what was still inside: where another
-// process cuts the file meanwhile, the kernel zeroes the rest of the last page, and may hand that out.
+// process cuts the file meanwhile, the kernel zeroes the rest of the last page, and may hand that out. Not
+// for files that do not tell their size.
 int64_t ReadExactly(int fd, void* buffer, size_t length, int64_t position);
 int64_t Write(int fd, const void* buffer, size_t length, int64_t position);
 // Like ReadExactly at a position, but never waits for the device: -EAGAIN when nothing of it is in memory,
@@ -96,6 +118,12 @@ int SyncFile(int fd);
 // Reserves disk blocks for the range without changing the file's size.
 int Allocate(int fd, uint64_t position, uint64_t length);
 int Truncate(int fd, uint64_t size);
+
+// Begins to watch the names in a folder: `*events` becomes a descriptor, closed on exec, from which Read
+// gives the inotify_event structures of names that were made, moved and removed, in the order in which that
+// happened; -EAGAIN when there are none (inotify(7)). ENOSYS where the system does not tell what was moved to
+// where.
+int WatchNames(const char* folder, int* events);
 
 // --- seams for tests
 // -------------------------------------------------------------------------------------------

@@ -2,13 +2,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#if defined(__linux__)
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/inotify.h>
+#include <sys/vfs.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
+#include <iterator>
+#include <string>
 
 #include "core/os.h"
 
@@ -43,14 +55,24 @@ int Injected(Call call) {
 
 int Protection(Access access) { return access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ; }
 
+// A block device says that it has 0 bytes (stat(2)); its driver knows better.
+uint64_t SizeOf(int fd, const struct stat& found) {
+#if defined(BLKGETSIZE64)
+  uint64_t size = 0;
+  if (S_ISBLK(found.st_mode) && ioctl(fd, BLKGETSIZE64, &size) == 0) return size;
+#endif
+  return found.st_size > 0 ? static_cast<uint64_t>(found.st_size) : 0;
+}
+
 // Of `moved` bytes that were read from `position`, those that are still inside the file; -1 is the
 // descriptor's own cursor, which is then put back to where they end.
 int64_t StillInside(int fd, int64_t moved, int64_t position) {
   struct stat found;
   if (moved <= 0 || fstat(fd, &found) != 0) return moved;
   const int64_t end = position < 0 ? lseek(fd, 0, SEEK_CUR) : position + moved;
-  if (end <= found.st_size) return moved;
-  const int64_t inside = std::max<int64_t>(0, moved - (end - found.st_size));
+  const int64_t size = static_cast<int64_t>(SizeOf(fd, found));
+  if (end <= size) return moved;
+  const int64_t inside = std::max<int64_t>(0, moved - (end - size));
   if (position < 0) lseek(fd, inside - moved, SEEK_CUR);
   return inside;
 }
@@ -99,14 +121,14 @@ uint64_t MaxMappings() {
 // left, the engine needs it, which aborts when it gets none.
 constexpr size_t kHeadroom = size_t{sizeof(void*) == 8 ? 64 : 16} << 20;
 
-int Reserve(size_t length, size_t alignment, void** address) {
+int Reserve(size_t length, size_t alignment, size_t phase, void** address) {
   if (int error = Injected(Call::kReserve)) return error;
   const size_t slack = (alignment > PageSize() ? alignment - PageSize() : 0) + kHeadroom;
   if (length > SIZE_MAX - slack) return ENOMEM;
   void* raw = mmap(nullptr, length + slack, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (raw == MAP_FAILED) return errno;
   const uintptr_t start = reinterpret_cast<uintptr_t>(raw);
-  const uintptr_t aligned = (start + alignment - 1) & ~(static_cast<uintptr_t>(alignment) - 1);
+  const uintptr_t aligned = start + ((phase - start) & (static_cast<uintptr_t>(alignment) - 1));
   if (aligned > start) munmap(raw, aligned - start);
   if (const size_t rest = start + slack - aligned) munmap(reinterpret_cast<void*>(aligned + length), rest);
   *address = reinterpret_cast<void*>(aligned);
@@ -114,6 +136,15 @@ int Reserve(size_t length, size_t alignment, void** address) {
 }
 
 void Release(void* address, size_t length) { munmap(address, length); }
+
+bool IsAddressSpaceLimited() {
+#if defined(RLIMIT_AS)
+  struct rlimit limit;
+  return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+#else
+  return false;
+#endif
+}
 
 int MapFile(void* address, size_t length, int fd, uint64_t position, Access access, Sharing sharing) {
   if (int error = Injected(Call::kMapFile)) return error;
@@ -183,7 +214,7 @@ int Status(int fd, FileStatus* status) {
   if (int error = Injected(Call::kStatus)) return error;
   struct stat found;
   if (fstat(fd, &found) != 0) return errno;
-  status->size = found.st_size > 0 ? static_cast<uint64_t>(found.st_size) : 0;
+  status->size = SizeOf(fd, found);
   status->kind = S_ISREG(found.st_mode)   ? FileKind::kRegular
                  : S_ISDIR(found.st_mode) ? FileKind::kDirectory
                  : S_ISBLK(found.st_mode) ? FileKind::kBlockDevice
@@ -209,6 +240,85 @@ int SameOpening(int fd, int other) {
 }
 
 void Close(int fd) { close(fd); }
+
+int Reopen(int fd, bool writing, int* reopened) {
+#if defined(__linux__)
+  // proc(5): opened by this name, a pipe is a new open file on the same pipe. Not so well for a FIFO: when
+  // nobody has it open for writing at that moment, its end would not be told (fs/pipe.c, fifo_open).
+  struct stat found;
+  struct statfs system;
+  if (fstat(fd, &found) != 0 || fstatfs(fd, &system) != 0) return errno;
+  const bool pipe = S_ISFIFO(found.st_mode) && system.f_type == PIPEFS_MAGIC;
+  if (!pipe && !S_ISCHR(found.st_mode)) return EOPNOTSUPP;
+  const std::string name = "/proc/self/fd/" + std::to_string(fd);
+  const int flags = (writing ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+  *reopened = Retry([&] { return open(name.c_str(), flags); });
+  return *reopened == -1 ? errno : 0;
+#else
+  return EOPNOTSUPP;
+#endif
+}
+
+int ReopenForHoles(int fd, int* own) {
+#if defined(__linux__)
+  // Only where a page that was written through a mapping, and has no block yet, counts as data (the magic
+  // numbers are statfs(2)'s). A server's answer, on NFS or FUSE, may be older than this machine's memory.
+  constexpr uint32_t kKnown[] = {0xEF53, 0x58465342, 0x9123683E, 0x01021994};  // ext4, XFS, btrfs, tmpfs
+  struct statfs system;
+  if (fstatfs(fd, &system) != 0) return errno;
+  const auto type = static_cast<uint32_t>(system.f_type);
+  if (std::find(std::begin(kKnown), std::end(kKnown), type) == std::end(kKnown)) return EOPNOTSUPP;
+  char name[32];
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  *own = Retry([&] { return open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
+  return *own == -1 ? errno : 0;
+#else
+  return EOPNOTSUPP;
+#endif
+}
+
+int IsBlocking(int fd, bool* blocking) {
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags == -1) return errno;
+  *blocking = (flags & O_NONBLOCK) == 0;
+  return 0;
+}
+
+int SetBlocking(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  return flags == -1 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == -1 ? errno : 0;
+}
+
+int OpenUnlinked(const char* folder, int* fd) {
+#if defined(O_TMPFILE)
+  // O_EXCL: nor can it be given a name later (open(2)).
+  *fd = Retry([&] { return open(folder, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600); });
+  if (*fd != -1) return 0;
+  if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL) return errno;
+#endif
+  // Where the file system has no nameless files: mkstemp(3) creates exclusively, with mode 0600.
+  std::string name = std::string(folder) + "/sliding-mmap-XXXXXX";
+#if defined(__linux__) || defined(__FreeBSD__)
+  *fd = mkostemp(name.data(), O_CLOEXEC);
+#else
+  *fd = mkstemp(name.data());
+  if (*fd != -1) fcntl(*fd, F_SETFD, FD_CLOEXEC);
+#endif
+  if (*fd == -1) return errno;
+  unlink(name.c_str());
+  return 0;
+}
+
+int64_t NextData(int fd, int64_t position) {
+#if defined(SEEK_DATA)
+  const off_t found = lseek(fd, position, SEEK_DATA);
+  if (found != -1) return found;
+  if (errno != ENXIO) return -static_cast<int64_t>(errno);
+  return lseek(fd, 0, SEEK_END);
+#else
+  return -EOPNOTSUPP;
+#endif
+}
 
 int Mode(int fd, OpenMode* mode) {
   const int flags = fcntl(fd, F_GETFL);
@@ -282,6 +392,23 @@ int Allocate(int fd, uint64_t position, uint64_t length) {
 int Truncate(int fd, uint64_t size) {
   if (int error = Injected(Call::kTruncate)) return error;
   return Retry([&] { return ftruncate(fd, static_cast<off_t>(size)); }) == 0 ? 0 : errno;
+}
+
+int WatchNames(const char* folder, int* events) {
+#if defined(__linux__)
+  const int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (fd == -1) return errno;
+  constexpr uint32_t kNames = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+  if (inotify_add_watch(fd, folder, kNames) == -1) {
+    const int error = errno;
+    close(fd);
+    return error;
+  }
+  *events = fd;
+  return 0;
+#else
+  return ENOSYS;
+#endif
 }
 
 }  // namespace sliding_mmap::os

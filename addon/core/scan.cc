@@ -4,9 +4,17 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 namespace sliding_mmap {
 namespace {
+
+// Searches in less than this are over before the needle is tuned.
+constexpr size_t kWorthTuning = 64 * 1024;
+// Up to so many needles are faster searched for one by one.
+constexpr size_t kFew = 16;
+
+uint8_t Lower(uint8_t byte) { return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte; }
 
 const uint8_t* LastByte(const uint8_t* from, size_t length, uint8_t byte) {
 #if defined(__GLIBC__)
@@ -18,6 +26,75 @@ const uint8_t* LastByte(const uint8_t* from, size_t length, uint8_t byte) {
   return nullptr;
 #endif
 }
+
+// The C library's search, which takes time in proportion to the haystack.
+const uint8_t* LibraryFind(const uint8_t* from, const uint8_t* end, const uint8_t* needle, size_t length) {
+#if defined(_WIN32)
+  const uint8_t* at = std::search(from, end, std::boyer_moore_searcher(needle, needle + length));
+  return at == end ? nullptr : at;
+#else
+  return static_cast<const uint8_t*>(memmem(from, static_cast<size_t>(end - from), needle, length));
+#endif
+}
+
+#if defined(__GNUC__)
+// The compiler's vectors: one instruction where the processor has it, several where it does not.
+typedef uint8_t Vector16 __attribute__((vector_size(16)));
+typedef uint8_t Vector32 __attribute__((vector_size(32)));
+
+#if defined(__x86_64__)
+#define SLIDING_MMAP_WIDE __attribute__((target("avx2")))
+bool HasWide() {
+  static const bool has = __builtin_cpu_supports("avx2");
+  return has;
+}
+#endif
+
+// One byte of a lane of eight, in memory's order.
+int FirstByte(uint64_t lane) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  return __builtin_clzll(lane) / 8;
+#else
+  return __builtin_ctzll(lane) / 8;
+#endif
+}
+
+uint64_t ByteMask(int index) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  return uint64_t{0xff} << (56 - 8 * index);
+#else
+  return uint64_t{0xff} << (8 * index);
+#endif
+}
+
+template <typename Vector>
+__attribute__((always_inline)) inline size_t CountIn(const uint8_t* at, size_t length, uint8_t byte) {
+  constexpr size_t kWidth = sizeof(Vector);
+  const Vector wanted = Vector{} + byte;
+  size_t count = 0;
+  while (length >= kWidth) {
+    // An element counts to 255.
+    const size_t steps = std::min<size_t>(255, length / kWidth);
+    Vector sums = {};
+    for (size_t i = 0; i < steps; ++i) {
+      Vector bytes;
+      memcpy(&bytes, at + i * kWidth, kWidth);
+      sums -= reinterpret_cast<Vector>(bytes == wanted);
+    }
+    for (size_t i = 0; i < kWidth; ++i) count += sums[i];
+    at += steps * kWidth;
+    length -= steps * kWidth;
+  }
+  for (size_t i = 0; i < length; ++i) count += at[i] == byte;
+  return count;
+}
+
+#if defined(SLIDING_MMAP_WIDE)
+SLIDING_MMAP_WIDE size_t CountWide(const uint8_t* at, size_t length, uint8_t byte) {
+  return CountIn<Vector32>(at, length, byte);
+}
+#endif
+#endif  // __GNUC__
 
 // Each lane counts at its own place, and narrow lanes make the compiler compare as many bytes at a time as a
 // register of the processor holds. A lane is emptied before it overflows.
@@ -58,22 +135,22 @@ int64_t FindAligned(const uint8_t* haystack, size_t length, size_t from, const u
 
 }  // namespace
 
-int64_t Find(const uint8_t* haystack, size_t length, const uint8_t* needle, size_t needle_length) {
-  if (needle_length > length) return -1;
-  const void* found;
-  if (needle_length == 1) {
-    found = memchr(haystack, needle[0], length);
-  } else {
-#if defined(_WIN32)
-    const uint8_t* end = haystack + length;
-    const uint8_t* at =
-        std::search(haystack, end, std::boyer_moore_horspool_searcher(needle, needle + needle_length));
-    found = at == end ? nullptr : at;
-#else
-    found = memmem(haystack, length, needle, needle_length);
+size_t CountByte(const uint8_t* at, size_t length, uint8_t byte) {
+#if defined(SLIDING_MMAP_WIDE)
+  if (HasWide()) return CountWide(at, length, byte);
 #endif
-  }
-  return found == nullptr ? -1 : static_cast<const uint8_t*>(found) - haystack;
+#if defined(__GNUC__)
+  return CountIn<Vector16>(at, length, byte);
+#else
+  return static_cast<size_t>(std::count(at, at + length, byte));
+#endif
+}
+
+int64_t Find(const uint8_t* haystack, size_t length, const uint8_t* needle, size_t needle_length) {
+  Needle prepared(needle, needle_length, false);
+  if (length >= kWorthTuning) prepared.Tune(haystack, length);
+  const uint8_t* found = prepared.Find(haystack, haystack + length);
+  return found == nullptr ? -1 : found - haystack;
 }
 
 int64_t FindLast(const uint8_t* haystack, size_t length, const uint8_t* needle, size_t needle_length) {
@@ -85,6 +162,253 @@ int64_t FindLast(const uint8_t* haystack, size_t length, const uint8_t* needle, 
     starts = static_cast<size_t>(at - haystack);
   }
   return -1;
+}
+
+// --- one needle --------------------------------------------------------------------------------------------
+
+Needle::Needle(const uint8_t* bytes, size_t length, bool ignores_case)
+    : bytes_(bytes), length_(length), ignores_case_(ignores_case) {
+  probes_[0] = ProbeAt(0);
+  probes_[1] = ProbeAt(length - 1);
+}
+
+Needle::Probe Needle::ProbeAt(size_t offset) const {
+  const uint8_t byte = bytes_[offset];
+  const bool folds = ignores_case_ && byte >= 'a' && byte <= 'z';
+  return {offset, byte, static_cast<uint8_t>(folds ? 0x20 : 0)};
+}
+
+void Needle::Tune(const uint8_t* haystack, size_t length) {
+  if (length_ < 3) return;
+  constexpr size_t kSample = 2048;
+  uint16_t counts[256] = {};
+  for (size_t begin : {size_t{0}, length / 2}) {
+    const size_t end = begin + std::min(kSample, length - begin);
+    for (size_t i = begin; i < end; ++i) ++counts[ignores_case_ ? Lower(haystack[i]) : haystack[i]];
+  }
+  const size_t considered = std::min<size_t>(length_, 256);
+  size_t first = 0;
+  for (size_t i = 1; i < considered; ++i) {
+    if (counts[bytes_[i]] < counts[bytes_[first]]) first = i;
+  }
+  // Another place, and another byte where there is one: equal ones often stand together.
+  size_t second = first == 0 ? 1 : 0;
+  const auto cost = [&](size_t i) {
+    return counts[bytes_[i]] + (bytes_[i] == bytes_[first] ? kSample * 2 : 0);
+  };
+  for (size_t i = 0; i < considered; ++i) {
+    if (i != first && cost(i) < cost(second)) second = i;
+  }
+  probes_[0] = ProbeAt(first);
+  probes_[1] = ProbeAt(second);
+}
+
+bool Needle::Agrees(const uint8_t* at, size_t offset, size_t length) const {
+  if (!ignores_case_) return memcmp(at + offset, bytes_ + offset, length) == 0;
+  for (size_t i = offset; i < offset + length; ++i) {
+    if (Lower(at[i]) != bytes_[i]) return false;
+  }
+  return true;
+}
+
+bool Needle::Verify(const uint8_t* at, size_t* cost) const {
+  const size_t beginning = std::min<size_t>(length_, 32);
+  *cost += beginning;
+  if (!Agrees(at, 0, beginning)) return false;
+  *cost += length_;
+  return Agrees(at, beginning, length_ - beginning);
+}
+
+#if defined(__GNUC__)
+// The first place in [from, last) that both probes and then the needle agree with. Gives up, with `left` set
+// to where to go on, when comparing costs more than another search would.
+template <typename Vector>
+__attribute__((always_inline)) inline const uint8_t* Needle::Filter(const uint8_t* from, const uint8_t* last,
+                                                                    const uint8_t** left) const {
+  constexpr size_t kWidth = sizeof(Vector);
+  constexpr size_t kVectors = 4;
+  constexpr size_t kLanes = kWidth / 8;
+  const Probe first = probes_[0];
+  const Probe second = probes_[1];
+  const Vector byte1 = Vector{} + first.byte;
+  const Vector byte2 = Vector{} + second.byte;
+  const Vector fold1 = Vector{} + first.fold;
+  const Vector fold2 = Vector{} + second.fold;
+  size_t cost = 0;
+  const uint8_t* at = from;
+  for (; static_cast<size_t>(last - at) >= kVectors * kWidth; at += kVectors * kWidth) {
+    Vector hits[kVectors];
+    Vector any = {};
+    for (size_t i = 0; i < kVectors; ++i) {
+      Vector here;
+      Vector there;
+      memcpy(&here, at + first.offset + i * kWidth, kWidth);
+      memcpy(&there, at + second.offset + i * kWidth, kWidth);
+      hits[i] = reinterpret_cast<Vector>(((here | fold1) == byte1) & ((there | fold2) == byte2));
+      any |= hits[i];
+    }
+    uint64_t lanes[kVectors * kLanes];
+    memcpy(lanes, &any, kWidth);
+    uint64_t some = 0;
+    for (size_t i = 0; i < kLanes; ++i) some |= lanes[i];
+    if (some == 0) continue;
+    memcpy(lanes, hits, sizeof(lanes));
+    for (size_t i = 0; i < kVectors * kLanes; ++i) {
+      for (uint64_t lane = lanes[i]; lane != 0;) {
+        const int index = FirstByte(lane);
+        const uint8_t* candidate = at + i * 8 + index;
+        if (Verify(candidate, &cost)) return candidate;
+        lane &= ~ByteMask(index);
+      }
+    }
+    if (cost > 4096 + 4 * static_cast<size_t>(at - from)) {
+      *left = at + kVectors * kWidth;
+      return nullptr;
+    }
+  }
+  for (; at < last; ++at) {
+    if ((at[first.offset] | first.fold) == first.byte && (at[second.offset] | second.fold) == second.byte &&
+        StandsAt(at)) {
+      return at;
+    }
+  }
+  return nullptr;
+}
+
+#if defined(SLIDING_MMAP_WIDE)
+SLIDING_MMAP_WIDE const uint8_t* Needle::FilterWide(const uint8_t* from, const uint8_t* last,
+                                                    const uint8_t** left) const {
+  return Filter<Vector32>(from, last, left);
+}
+#endif
+#endif  // __GNUC__
+
+const uint8_t* Needle::Find(const uint8_t* from, const uint8_t* end) const {
+  if (static_cast<size_t>(end - from) < length_) return nullptr;
+  if (IsOneByte()) {
+    return static_cast<const uint8_t*>(memchr(from, bytes_[0], static_cast<size_t>(end - from)));
+  }
+  const uint8_t* left = nullptr;
+#if defined(__GNUC__)
+  const uint8_t* last = end - length_ + 1;
+  const uint8_t* found =
+#if defined(SLIDING_MMAP_WIDE)
+      HasWide() ? FilterWide(from, last, &left) :
+#endif
+                Filter<Vector16>(from, last, &left);
+  if (left == nullptr) return found;
+#else
+  left = from;
+#endif
+  return Linear(left, end);
+}
+
+const uint8_t* Needle::Linear(const uint8_t* from, const uint8_t* end) const {
+  if (!ignores_case_) return LibraryFind(from, end, bytes_, length_);
+  // A copy in lower case, piece by piece, which overlap by what may be the beginning of a needle.
+  std::vector<uint8_t> piece;
+  const size_t most = std::max<size_t>(64 * 1024, 2 * length_);
+  while (static_cast<size_t>(end - from) >= length_) {
+    piece.assign(from, from + std::min(most, static_cast<size_t>(end - from)));
+    std::transform(piece.begin(), piece.end(), piece.begin(), Lower);
+    const uint8_t* data = piece.data();
+    const uint8_t* found = LibraryFind(data, data + piece.size(), bytes_, length_);
+    if (found != nullptr) return from + (found - data);
+    from += piece.size() - length_ + 1;
+  }
+  return nullptr;
+}
+
+// --- several -----------------------------------------------------------------------------------------------
+
+NeedleSet::NeedleSet(std::vector<std::vector<uint8_t>> needles, bool ignores_case)
+    : bytes_(std::move(needles)) {
+  for (auto& bytes : bytes_) {
+    if (ignores_case) std::transform(bytes.begin(), bytes.end(), bytes.begin(), Lower);
+    needles_.emplace_back(bytes.data(), bytes.size(), ignores_case);
+    longest_ = std::max(longest_, bytes.size());
+  }
+  if (needles_.size() <= kFew) return;
+  index_ = std::make_unique<Index>();
+  for (size_t byte = 0; byte < 256; ++byte) {
+    const auto itself = static_cast<uint8_t>(byte);
+    index_->folded[byte] = ignores_case ? Lower(itself) : itself;
+  }
+  for (uint32_t i = 0; i < needles_.size(); ++i) {
+    const Needle& needle = needles_[i];
+    const size_t first = needle[0];
+    index_->first[first].push_back(i);
+    for (size_t second = 0; second < 256; ++second) {
+      if (needle.length() == 1 || needle[1] == second) index_->pairs.set(first << 8 | second);
+    }
+  }
+}
+
+NeedleSet::Result NeedleSet::Scan(const uint8_t* haystack, size_t length, size_t from, size_t limit,
+                                  const Options& options, Match* matches, size_t capacity) {
+  limit = std::min(limit, length);
+  if (from >= limit) return {from, 0};
+  if (length >= kWorthTuning) {
+    for (Needle& needle : needles_) needle.Tune(haystack, length);
+  }
+  if (matches == nullptr && options.delimiter == nullptr && needles_.size() == 1 && needles_[0].IsOneByte()) {
+    return {limit, CountByte(haystack + from, limit - from, needles_[0][0])};
+  }
+  next_.assign(needles_.size(), 0);
+  size_t found = 0;
+  while (from < limit) {
+    if (matches != nullptr && capacity - found < needles_.size()) return {from, found};
+    const size_t at = Next(haystack, length, from, limit);
+    if (at >= limit) break;
+    const size_t taken = options.overlapping && options.delimiter == nullptr ? standing_.size() : 1;
+    for (size_t i = 0; i < taken && matches != nullptr; ++i) {
+      matches[found + i] = {static_cast<uint32_t>(at), standing_[i]};
+    }
+    found += taken;
+    if (options.delimiter != nullptr) {
+      const uint8_t* end = options.delimiter->Find(haystack + at, haystack + length);
+      from = end == nullptr ? length : static_cast<size_t>(end - haystack) + options.delimiter->length();
+    } else {
+      from = options.overlapping ? at + 1 : at + needles_[standing_[0]].length();
+    }
+  }
+  return {std::max(from, limit), found};
+}
+
+size_t NeedleSet::Next(const uint8_t* haystack, size_t length, size_t from, size_t limit) {
+  standing_.clear();
+  return index_ == nullptr ? NextOfFew(haystack, length, from, limit)
+                           : NextOfMany(haystack, length, from, limit);
+}
+
+size_t NeedleSet::NextOfFew(const uint8_t* haystack, size_t length, size_t from, size_t limit) {
+  size_t first = SIZE_MAX;
+  for (size_t i = 0; i < needles_.size(); ++i) {
+    const Needle& needle = needles_[i];
+    if (next_[i] <= from) {
+      const size_t end = length - limit < needle.length() ? length : limit + needle.length() - 1;
+      const uint8_t* at = needle.Find(haystack + from, haystack + end);
+      next_[i] = at == nullptr ? SIZE_MAX : static_cast<size_t>(at - haystack);
+    }
+    first = std::min(first, next_[i]);
+  }
+  for (uint32_t i = 0; i < needles_.size() && first != SIZE_MAX; ++i) {
+    if (next_[i] == first) standing_.push_back(i);
+  }
+  return first;
+}
+
+size_t NeedleSet::NextOfMany(const uint8_t* haystack, size_t length, size_t from, size_t limit) {
+  const Index& index = *index_;
+  for (size_t at = from; at < limit; ++at) {
+    const size_t first = index.folded[haystack[at]];
+    if (at + 1 < length && !index.pairs[first << 8 | index.folded[haystack[at + 1]]]) continue;
+    for (uint32_t i : index.first[first]) {
+      if (needles_[i].length() <= length - at && needles_[i].StandsAt(haystack + at)) standing_.push_back(i);
+    }
+    if (!standing_.empty()) return at;
+  }
+  return SIZE_MAX;
 }
 
 uint64_t Count(const uint8_t* haystack, size_t length, const uint8_t* needle, size_t needle_length,

@@ -1,8 +1,11 @@
 // Searching memory. No Node-API in here. The memory may be a mapping: the guard sees to lost pages.
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 namespace sliding_mmap {
 
@@ -10,6 +13,108 @@ namespace sliding_mmap {
 // has at least one byte.
 int64_t Find(const uint8_t* haystack, size_t length, const uint8_t* needle, size_t needle_length);
 int64_t FindLast(const uint8_t* haystack, size_t length, const uint8_t* needle, size_t needle_length);
+
+// How often the byte stands in [at, at + length).
+size_t CountByte(const uint8_t* at, size_t length, uint8_t byte);
+
+// One needle, prepared for many searches; its bytes are the caller's. To ignore the case of ASCII letters,
+// they are in lower case.
+class Needle {
+ public:
+  // `length` is at least 1.
+  Needle(const uint8_t* bytes, size_t length, bool ignores_case);
+
+  size_t length() const { return length_; }
+  uint8_t operator[](size_t offset) const { return bytes_[offset]; }
+  bool IsOneByte() const { return length_ == 1 && probes_[0].fold == 0; }
+
+  // Learns from the haystack which of the needle's bytes are rare there: those are looked for first.
+  void Tune(const uint8_t* haystack, size_t length);
+
+  // The first place where the needle stands whole in [from, end); null when there is none. Takes time in
+  // proportion to the haystack, whatever the needle.
+  const uint8_t* Find(const uint8_t* from, const uint8_t* end) const;
+
+  // Whether it stands at `at`, where there are enough bytes.
+  bool StandsAt(const uint8_t* at) const { return Agrees(at, 0, length_); }
+
+ private:
+  struct Probe {
+    size_t offset = 0;
+    uint8_t byte = 0;
+    // The bit in which the two cases of a letter differ, set before bytes are compared; 0 for all else.
+    uint8_t fold = 0;
+  };
+
+  Probe ProbeAt(size_t offset) const;
+  bool Agrees(const uint8_t* at, size_t offset, size_t length) const;
+  bool Verify(const uint8_t* at, size_t* cost) const;
+  template <typename Vector>
+  const uint8_t* Filter(const uint8_t* from, const uint8_t* last, const uint8_t** left) const;
+  // With vectors that not every processor of the architecture has.
+  const uint8_t* FilterWide(const uint8_t* from, const uint8_t* last, const uint8_t** left) const;
+  const uint8_t* Linear(const uint8_t* from, const uint8_t* end) const;
+
+  const uint8_t* bytes_;
+  size_t length_;
+  bool ignores_case_;
+  Probe probes_[2];
+};
+
+// Several needles, searched for at once.
+class NeedleSet {
+ public:
+  struct Match {
+    uint32_t offset;
+    uint32_t needle;
+  };
+
+  struct Options {
+    // Every needle at every place; otherwise the first needle at the first place, and on behind it.
+    bool overlapping;
+    // At most one match in a line that ends with the delimiter: on behind the delimiter. Null for no lines.
+    const Needle* delimiter;
+  };
+
+  struct Result {
+    // Offset from which to go on: the limit or behind it, or before it where there was no more room.
+    size_t resume;
+    size_t found;
+  };
+
+  // At least one needle, none of them empty.
+  NeedleSet(std::vector<std::vector<uint8_t>> needles, bool ignores_case);
+
+  size_t longest() const { return longest_; }
+  size_t size() const { return needles_.size(); }
+
+  // Finds what begins in [from, limit) of the haystack and ends inside its `length`, which is under 4 GiB.
+  // The matches go to `matches`, in order, while there is room for another one of each needle, which
+  // `capacity` has to be from the start. With null they are counted only.
+  Result Scan(const uint8_t* haystack, size_t length, size_t from, size_t limit, const Options& options,
+              Match* matches, size_t capacity);
+
+ private:
+  // The first place from `from` where a needle begins; the needles that stand there are in `standing_`.
+  size_t Next(const uint8_t* haystack, size_t length, size_t from, size_t limit);
+  size_t NextOfFew(const uint8_t* haystack, size_t length, size_t from, size_t limit);
+  size_t NextOfMany(const uint8_t* haystack, size_t length, size_t from, size_t limit);
+
+  std::vector<std::vector<uint8_t>> bytes_;
+  std::vector<Needle> needles_;
+  size_t longest_ = 0;
+  // In order.
+  std::vector<uint32_t> standing_;
+  // Of few needles: where each stands next, SIZE_MAX for nowhere before the limit.
+  std::vector<size_t> next_;
+  // Of many: those that begin with a byte, and whether any begins with two.
+  struct Index {
+    uint8_t folded[256];
+    std::vector<uint32_t> first[256];
+    std::bitset<65536> pairs;
+  };
+  std::unique_ptr<Index> index_;
+};
 
 // The two below find needles at multiples of `unit` (1 or 2) from the haystack's start. The needle is whole
 // units and none of its beginnings is also an end of it, so that no two places overlap.

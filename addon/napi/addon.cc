@@ -30,11 +30,12 @@ void StayLoaded() {
 // One Int32 that counts the faults of the whole process, as an array that every environment sees. Where the
 // engine refuses external memory there are no windows either, so that a counter which stays 0 tells the
 // truth.
-Napi::Value FaultCounter(Napi::Env env) {
+Napi::Value FaultCounter(Napi::Env env, bool* external) {
   napi_value buffer = nullptr;
   napi_value array = nullptr;
-  if (napi_create_external_arraybuffer(env, FaultGuard::Counter(), sizeof(int32_t), nullptr, nullptr,
-                                       &buffer) != napi_ok) {
+  *external = napi_create_external_arraybuffer(env, FaultGuard::Counter(), sizeof(int32_t), nullptr, nullptr,
+                                               &buffer) == napi_ok;
+  if (!*external) {
     ClearException(env);
     napi_create_arraybuffer(env, sizeof(int32_t), nullptr, &buffer);
   }
@@ -70,7 +71,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("granularity", Napi::Number::New(env, static_cast<double>(os::Granularity())));
   exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(os::PageSize())));
   exports.Set("pointerSize", Napi::Number::New(env, sizeof(void*)));
-  exports.Set("faults", FaultCounter(env));
+  bool external = false;
+  exports.Set("faults", FaultCounter(env, &external));
+  exports.Set("externalBuffers", Napi::Boolean::New(env, external));
   exports.Set("installGuard", Napi::Function::New<InstallGuard>(env, "installGuard"));
   exports.Set("mappingCount", Napi::Function::New<MappingCount>(env, "mappingCount"));
   exports.Set("injectFailure", Napi::Function::New<InjectFailure>(env, "injectFailure"));
@@ -78,6 +81,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportFiles(env, exports);
   ExportHotReads(env, exports);
   ExportJobs(env, exports);
+  ExportSources(env, exports);
+  ExportSearch(env, exports);
   ExportCounting(env, exports);
   return exports;
 }

@@ -9,6 +9,8 @@ void ExportMappings(Napi::Env env, Napi::Object exports);
 void ExportFiles(Napi::Env env, Napi::Object exports);
 void ExportHotReads(Napi::Env env, Napi::Object exports);
 void ExportJobs(Napi::Env env, Napi::Object exports);
+void ExportSources(Napi::Env env, Napi::Object exports);
+void ExportSearch(Napi::Env env, Napi::Object exports);
 void ExportCounting(Napi::Env env, Napi::Object exports);
 
 }  // namespace sliding_mmap

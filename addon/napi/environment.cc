@@ -8,7 +8,16 @@ Environment::Environment(Napi::Env env) : env_(env), closing_(std::make_shared<s
 
 Environment::~Environment() {
   if (hooked_) napi_remove_env_cleanup_hook(env_, BeforeClosing, this);
-  for (const int fd : descriptors_) os::Close(fd);
+  while (!descriptors_.empty()) CloseOwned(descriptors_.begin()->first);
+}
+
+bool Environment::CloseOwned(int fd) {
+  const auto found = descriptors_.find(fd);
+  if (found == descriptors_.end()) return false;
+  if (found->second) os::SetBlocking(fd);
+  descriptors_.erase(found);
+  os::Close(fd);
+  return true;
 }
 
 Napi::Value Environment::Expose(const std::shared_ptr<Lease>& lease, uint8_t* data, size_t length, bool view,
@@ -36,8 +45,8 @@ Napi::Value Environment::Expose(const std::shared_ptr<Lease>& lease, uint8_t* da
     hooked_ = napi_add_env_cleanup_hook(env_, BeforeClosing, this) == napi_ok;
   }
   do ++last_id_;
-  while (last_id_ == 0 || leases_.count(last_id_) != 0);
-  *id = last_id_;
+  while (last_id_ == 0 || leases_.count(last_id_) != 0 || retired_.count(last_id_) != 0);
+  *id = lease->id = last_id_;
   leases_.emplace(last_id_, lease);
   return Napi::Value(env_, buffer);
 }
@@ -63,28 +72,56 @@ bool Environment::Release(uint32_t id, Napi::Value buffer) {
     return false;
   }
   leases_.erase(id);
+  lease->released = true;
   if (lease->jobs > 0) {
     lease->release_after_jobs = true;
   } else {
-    Unmap(lease.get());
+    PutAway(lease);
   }
   return true;
 }
 
+void Environment::PutAway(const std::shared_ptr<Lease>& lease) {
+  napi_value object = nullptr;
+  if (lease->buffer != nullptr) napi_get_reference_value(env_, lease->buffer, &object);
+  if (object == nullptr || !lease->mapping.Retire()) {
+    Unmap(lease.get());
+    return;
+  }
+  Recount(lease.get());
+  retired_.emplace(lease->id, lease);
+  while (Mapping::TooManyRetired() && !retired_.empty()) Forget(retired_.begin()->first);
+}
+
+bool Environment::GiveBack() {
+  const bool any = !retired_.empty();
+  while (!retired_.empty()) Forget(retired_.begin()->first);
+  return any;
+}
+
 void Environment::Forget(uint32_t id) {
+  const auto retired = retired_.find(id);
+  if (retired != retired_.end()) {
+    Unmap(retired->second.get());
+    retired_.erase(retired);
+    return;
+  }
   const auto found = leases_.find(id);
   if (found == leases_.end()) return;
   found->second->unreachable = true;
   leases_.erase(found);
 }
 
+void Environment::Recount(Lease* lease) {
+  if (lease->uncounted == 0) return;
+  int64_t total;
+  napi_adjust_external_memory(env_, lease->uncounted, &total);
+  lease->uncounted = 0;
+}
+
 void Environment::Unmap(Lease* lease) {
   lease->mapping.Release();
-  if (lease->uncounted != 0) {
-    int64_t total;
-    napi_adjust_external_memory(env_, lease->uncounted, &total);
-    lease->uncounted = 0;
-  }
+  Recount(lease);
   if (lease->buffer != nullptr) {
     napi_delete_reference(env_, lease->buffer);
     lease->buffer = nullptr;
@@ -97,7 +134,9 @@ void Environment::Finalize(napi_env env, void*, void* hint) {
   auto* owner = static_cast<std::shared_ptr<Lease>*>(hint);
   Lease* lease = owner->get();
   const bool closing = lease->closing->load(std::memory_order_relaxed);
-  if (lease->jobs > 0 && !closing) {
+  if (lease->released) {
+    delete owner;
+  } else if (lease->jobs > 0 && !closing) {
     lease->release_after_jobs = true;  // a flush holds the lease, and its range
     delete owner;
   } else if (!lease->orphaned && !(closing && lease->unreachable)) {

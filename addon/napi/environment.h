@@ -5,9 +5,9 @@
 #include <napi.h>
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "core/mapping.h"
 
@@ -18,6 +18,7 @@ namespace sliding_mmap {
 // finalizer.
 struct Lease {
   Mapping mapping;
+  uint32_t id = 0;
   // Weak: tells at the end of the environment whether the ArrayBuffer was transferred to another thread.
   // Views only.
   napi_ref buffer = nullptr;
@@ -26,6 +27,8 @@ struct Lease {
   // Jobs on the thread pool that touch the mapping; JavaScript's thread only. Release waits for them.
   int jobs = 0;
   bool release_after_jobs = false;
+  // JavaScript released it: the environment gives the address space back, and the finalizer does not.
+  bool released = false;
   // The ArrayBuffer was collected, or lives on in another thread: only its finalizer may unmap.
   bool unreachable = false;
   // The environment is going away and the ArrayBuffer lives on in another thread: nobody may unmap.
@@ -49,26 +52,48 @@ class Environment {
   // Null for an id that is not (or no longer) there.
   std::shared_ptr<Lease> Find(uint32_t id) const;
 
-  // Detaches the ArrayBuffer, then unmaps: the order matters, because the kernel reuses addresses. False when
-  // the buffer was transferred to another thread, which then owns the memory.
+  // Detaches the ArrayBuffer, then takes the file away: the order matters, because the kernel reuses
+  // addresses. False when the buffer was transferred to another thread, which then owns the memory.
   bool Release(uint32_t id, Napi::Value buffer);
 
-  // The ArrayBuffer is gone, the mapping is left to its finalizer.
+  // The ArrayBuffer is gone: of a lease that was released, so may the address space be; else the mapping is
+  // left to the finalizer.
   void Forget(uint32_t id);
+
+  // A lease that JavaScript released, and that no job uses any more. Detaching an ArrayBuffer does not stop
+  // those whom its array was given to: a system call, a hash or a compressor on the thread pool goes on with
+  // the address. All of them keep the object until they have done. So the file goes now, and a view's range
+  // stays, as zeros that belong to nobody, until the object is collected, or too many ranges are kept.
+  void PutAway(const std::shared_ptr<Lease>& lease);
+
+  // Gives back all address space that is kept so. True when there was any.
+  bool GiveBack();
 
   void Unmap(Lease* lease);
 
-  // Descriptors that the addon duplicated and has to close.
-  std::unordered_set<int>& descriptors() { return descriptors_; }
+  // A descriptor that is closed with the environment, unless CloseOwned is called before: the engine closes
+  // only what its own fs module opened.
+  void Own(int fd) { descriptors_[fd] = false; }
+  // When it is closed, the open file is made blocking again.
+  void RestoreBlocking(int fd) {
+    const auto found = descriptors_.find(fd);
+    if (found != descriptors_.end()) found->second = true;
+  }
+  // False for one that is not owned.
+  bool CloseOwned(int fd);
 
  private:
+  // The engine drops the ArrayBuffer from its count of external memory: so must we.
+  void Recount(Lease* lease);
   static void Finalize(napi_env env, void* data, void* hint);
   static void BeforeClosing(void* self);
 
   napi_env env_;
   std::shared_ptr<std::atomic<bool>> closing_;
   std::unordered_map<uint32_t, std::shared_ptr<Lease>> leases_;
-  std::unordered_set<int> descriptors_;
+  std::map<uint32_t, std::shared_ptr<Lease>> retired_;  // the oldest first
+  // Each with whether its open file is to be made blocking again.
+  std::unordered_map<int, bool> descriptors_;
   uint32_t last_id_ = 0;
   bool hooked_ = false;
 };

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <napi.h>
 
+#include <string>
+
 #include "core/os.h"
 #include "napi/arguments.h"
 #include "napi/bindings.h"
@@ -25,21 +27,31 @@ Napi::Value FileKind(const Napi::CallbackInfo& info) {
   return Result(info.Env(), static_cast<int64_t>(status.kind));
 }
 
-// duplicate(fd): a second descriptor on the same open file. Closed with the environment if closeDuplicate is
-// not called before: the engine closes only what its own fs module opened.
+// duplicate(fd): a second descriptor on the same open file, owned by the environment
 Napi::Value Duplicate(const Napi::CallbackInfo& info) {
   int duplicate = -1;
   if (int error = os::Duplicate(DescriptorAt(info, 0), &duplicate)) return Failure(info.Env(), error);
-  Environment::Of(info.Env()).descriptors().insert(duplicate);
+  Environment::Of(info.Env()).Own(duplicate);
   return Result(info.Env(), duplicate);
+}
+
+// reopenForHoles(fd): a descriptor for nextData, closed as duplicate's is
+Napi::Value ReopenForHoles(const Napi::CallbackInfo& info) {
+  int own = -1;
+  if (int error = os::ReopenForHoles(DescriptorAt(info, 0), &own)) return Failure(info.Env(), error);
+  Environment::Of(info.Env()).Own(own);
+  return Result(info.Env(), own);
+}
+
+// nextData(fd, position): position of the first byte from there on that is not in a hole, or the file's size
+Napi::Value NextData(const Napi::CallbackInfo& info) {
+  return Result(info.Env(), os::NextData(DescriptorAt(info, 0), IntegerAt(info, 1)));
 }
 
 // closeDuplicate(fd)
 Napi::Value CloseDuplicate(const Napi::CallbackInfo& info) {
   const int fd = DescriptorAt(info, 0);
-  if (Environment::Of(info.Env()).descriptors().erase(fd) == 0) return Failure(info.Env(), EBADF);
-  os::Close(fd);
-  return Result(info.Env(), 0);
+  return Failure(info.Env(), Environment::Of(info.Env()).CloseOwned(fd) ? 0 : EBADF);
 }
 
 // openMode(fd): bit 0 readable, bit 1 writable, bit 2 appending
@@ -81,6 +93,15 @@ Napi::Value Write(const Napi::CallbackInfo& info) {
   return Result(info.Env(), os::Write(DescriptorAt(info, 0), source, length, IntegerAt(info, 4)));
 }
 
+// watchNames(folder): a descriptor that read gives inotify events from, to be closed by closeDuplicate
+Napi::Value WatchNames(const Napi::CallbackInfo& info) {
+  int events = -1;
+  const std::string folder = info[0].As<Napi::String>().Utf8Value();
+  if (int error = os::WatchNames(folder.c_str(), &events)) return Failure(info.Env(), error);
+  Environment::Of(info.Env()).Own(events);
+  return Result(info.Env(), events);
+}
+
 }  // namespace
 
 void ExportFiles(Napi::Env env, Napi::Object exports) {
@@ -88,6 +109,8 @@ void ExportFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("allocate", Napi::Function::New<Allocate>(env, "allocate"));
   exports.Set("fileKind", Napi::Function::New<FileKind>(env, "fileKind"));
   exports.Set("duplicate", Napi::Function::New<Duplicate>(env, "duplicate"));
+  exports.Set("reopenForHoles", Napi::Function::New<ReopenForHoles>(env, "reopenForHoles"));
+  exports.Set("nextData", Napi::Function::New<NextData>(env, "nextData"));
   exports.Set("closeDuplicate", Napi::Function::New<CloseDuplicate>(env, "closeDuplicate"));
   exports.Set("openMode", Napi::Function::New<OpenMode>(env, "openMode"));
   exports.Set("truncate", Napi::Function::New<Truncate>(env, "truncate"));
@@ -95,6 +118,7 @@ void ExportFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("readExactly", Napi::Function::New<ReadWith<os::ReadExactly>>(env, "readExactly"));
   exports.Set("readResident", Napi::Function::New<ReadWith<os::ReadResident>>(env, "readResident"));
   exports.Set("write", Napi::Function::New<Write>(env, "write"));
+  exports.Set("watchNames", Napi::Function::New<WatchNames>(env, "watchNames"));
 }
 
 }  // namespace sliding_mmap

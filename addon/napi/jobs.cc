@@ -23,18 +23,22 @@ namespace {
 // transferred to a thread that freed it. -ESTALE when it was taken away meanwhile.
 class ReadJob : public Job {
  public:
-  ReadJob(Napi::Env env, int fd, Napi::Value target, size_t offset, size_t length, int64_t position)
+  ReadJob(Napi::Env env, int fd, Napi::Value target, size_t offset, size_t length, int64_t position,
+          bool sizeless)
       : fd_(fd),
         offset_(offset),
         length_(length),
         position_(position),
+        sizeless_(sizeless),
         bytes_(new(std::nothrow) uint8_t[length]) {
     napi_create_reference(env, target, 1, &target_);
   }
 
  protected:
   int64_t Run() override {
-    return bytes_ == nullptr ? -ENOMEM : os::ReadExactly(fd_, bytes_.get(), length_, position_);
+    if (bytes_ == nullptr) return -ENOMEM;
+    return sizeless_ ? os::Read(fd_, bytes_.get(), length_, position_)
+                     : os::ReadExactly(fd_, bytes_.get(), length_, position_);
   }
   int64_t Finish(Napi::Env env, int64_t result) override {
     napi_value target = nullptr;
@@ -56,21 +60,27 @@ class ReadJob : public Job {
   size_t offset_;
   size_t length_;
   int64_t position_;
+  bool sizeless_;
   std::unique_ptr<uint8_t[]> bytes_;
   napi_ref target_ = nullptr;
 };
 
-// Writes a copy, made when it was asked for. A short write is carried on until an error or the end.
+// Writes a copy, made when it was asked for, or else straight from an array of which JavaScript promised to
+// let nobody else have it. A short write is carried on until an error or the end.
 class WriteJob : public Job {
  public:
-  WriteJob(int fd, std::unique_ptr<uint8_t[]> bytes, size_t length, int64_t position)
-      : fd_(fd), bytes_(std::move(bytes)), length_(length), position_(position) {}
+  WriteJob(int fd, std::unique_ptr<uint8_t[]> copy, size_t length, int64_t position)
+      : fd_(fd), copy_(std::move(copy)), bytes_(copy_.get()), length_(length), position_(position) {}
+  WriteJob(Napi::Env env, int fd, Napi::Value array, const uint8_t* bytes, size_t length, int64_t position)
+      : fd_(fd), bytes_(bytes), length_(length), position_(position) {
+    napi_create_reference(env, array, 1, &array_);
+  }
 
  protected:
   int64_t Run() override {
     size_t done = 0;
     while (done < length_) {
-      const int64_t moved = os::Write(fd_, bytes_.get() + done, length_ - done,
+      const int64_t moved = os::Write(fd_, bytes_ + done, length_ - done,
                                       position_ < 0 ? position_ : position_ + static_cast<int64_t>(done));
       if (moved < 0 && done == 0) return moved;
       if (moved <= 0) break;
@@ -78,12 +88,18 @@ class WriteJob : public Job {
     }
     return static_cast<int64_t>(done);
   }
+  int64_t Finish(Napi::Env env, int64_t result) override {
+    if (array_ != nullptr) napi_delete_reference(env, array_);
+    return result;
+  }
 
  private:
   int fd_;
-  std::unique_ptr<uint8_t[]> bytes_;
+  std::unique_ptr<uint8_t[]> copy_;
+  const uint8_t* bytes_;
   size_t length_;
   int64_t position_;
+  napi_ref array_ = nullptr;  // keeps the memory while the job is under way
 };
 
 // What is to be synchronised, taken down on JavaScript's thread, which may slide the windows meanwhile.
@@ -120,7 +136,7 @@ class MappingsJob : public Job {
   }
   int64_t Finish(Napi::Env env, int64_t result) override {
     for (const auto& lease : leases_) {
-      if (--lease->jobs == 0 && lease->release_after_jobs) Environment::Of(env).Unmap(lease.get());
+      if (--lease->jobs == 0 && lease->release_after_jobs) Environment::Of(env).PutAway(lease);
     }
     return result;
   }
@@ -142,39 +158,58 @@ class FlushJob : public MappingsJob {
   std::vector<DirtyRange> ranges_;
 };
 
+// Brings a range of a file into the page cache by reading it, which takes the kernel's own read-ahead along;
+// faults, and MADV_POPULATE_READ with them, go to the device in smaller pieces. Gives the bytes that are
+// there.
+int64_t Warm(int fd, int64_t position, int64_t length) {
+  constexpr size_t kPiece = size_t{256} << 10;
+  const std::unique_ptr<uint8_t[]> bytes(new (std::nothrow) uint8_t[kPiece]);
+  if (bytes == nullptr) return -ENOMEM;
+  int64_t done = 0;
+  while (done < length) {
+    const int64_t moved = os::Read(
+        fd, bytes.get(), static_cast<size_t>(std::min<int64_t>(length - done, kPiece)), position + done);
+    if (moved < 0) return moved;
+    if (moved == 0) break;
+    done += moved;
+  }
+  return done;
+}
+
+// Brings a mapping's pages into memory and maps them. Gives 1 when the device had to be waited for.
 class PopulateJob : public MappingsJob {
  public:
-  explicit PopulateJob(const std::shared_ptr<Lease>& lease)
-      : MappingsJob({lease}), data_(lease->mapping.data()), length_(lease->mapping.mapped()) {}
+  PopulateJob(const std::shared_ptr<Lease>& lease, int fd)
+      : MappingsJob({lease}),
+        fd_(fd),
+        position_(static_cast<int64_t>(lease->mapping.position())),
+        data_(lease->mapping.data()),
+        length_(lease->mapping.mapped()) {}
 
  protected:
-  int64_t Run() override { return -os::Populate(data_, length_); }
+  int64_t Run() override {
+    // The last page tells: what is read in order is read up to some point. If it fails, populating tells why.
+    uint8_t byte;
+    const int64_t last = position_ + static_cast<int64_t>(length_ - os::PageSize());
+    const bool cold = os::ReadResident(fd_, &byte, 1, last) == -EAGAIN;
+    if (cold) Warm(fd_, position_, static_cast<int64_t>(length_));
+    const int error = os::Populate(data_, length_);
+    return error != 0 ? -error : cold ? 1 : 0;
+  }
 
  private:
+  int fd_;
+  int64_t position_;
   uint8_t* data_;
   size_t length_;
 };
 
-// Brings a range of a file into the page cache by reading it.
 class WarmJob : public Job {
  public:
   WarmJob(int fd, int64_t position, int64_t length) : fd_(fd), position_(position), length_(length) {}
 
  protected:
-  int64_t Run() override {
-    constexpr size_t kPiece = size_t{256} << 10;
-    const std::unique_ptr<uint8_t[]> bytes(new (std::nothrow) uint8_t[kPiece]);
-    if (bytes == nullptr) return -ENOMEM;
-    int64_t done = 0;
-    while (done < length_) {
-      const int64_t moved = os::Read(
-          fd_, bytes.get(), static_cast<size_t>(std::min<int64_t>(length_ - done, kPiece)), position_ + done);
-      if (moved < 0) return moved;
-      if (moved == 0) break;
-      done += moved;
-    }
-    return done;
-  }
+  int64_t Run() override { return Warm(fd_, position_, length_); }
 
  private:
   int fd_;
@@ -209,7 +244,8 @@ class TruncateJob : public Job {
   int64_t size_;
 };
 
-// readAsync(fd, array, offset, length, position): bytes read
+// readAsync(fd, array, offset, length, position, sizeless): bytes read; `sizeless` for what does not tell its
+// size
 Napi::Value ReadAsync(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   size_t offset;
@@ -219,10 +255,11 @@ Napi::Value ReadAsync(const Napi::CallbackInfo& info) {
     return Resolved(env, -EINVAL);
   }
   return Job::Start(env, std::make_unique<ReadJob>(env, DescriptorAt(info, 0), info[1], offset, length,
-                                                   IntegerAt(info, 4)));
+                                                   IntegerAt(info, 4), FlagAt(info, 5)));
 }
 
-// writeAsync(fd, array, offset, length, position): bytes written; the array may be reused at once
+// writeAsync(fd, array, offset, length, position, kept): bytes written; the array may be reused at once,
+// unless `kept` says that it stays as it is, and is transferred to nobody, until then
 Napi::Value WriteAsync(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   size_t offset;
@@ -230,6 +267,10 @@ Napi::Value WriteAsync(const Napi::CallbackInfo& info) {
   if (!SizeAt(info, 2, &offset) || !SizeAt(info, 3, &length)) return Resolved(env, -EINVAL);
   const uint8_t* source = BytesOf(env, info[1], offset, length);
   if (source == nullptr) return Resolved(env, -EINVAL);
+  if (FlagAt(info, 5)) {
+    return Job::Start(env, std::make_unique<WriteJob>(env, DescriptorAt(info, 0), info[1], source, length,
+                                                      IntegerAt(info, 4)));
+  }
   std::unique_ptr<uint8_t[]> bytes(new (std::nothrow) uint8_t[length]);
   if (bytes == nullptr) return Resolved(env, -ENOMEM);
   memcpy(bytes.get(), source, length);
@@ -258,11 +299,12 @@ Napi::Value Flush(const Napi::CallbackInfo& info) {
   return Failure(info.Env(), FlushAll(DescriptorAt(info, 0), DirtyRangesOf(LeasesAt(info, 1))));
 }
 
-// populateAsync(id): 0, when the pages of the whole mapping are in memory
+// populateAsync(id, fd): when the pages of the whole mapping are in memory; 1 if the device had to be waited
+// for
 Napi::Value PopulateAsync(const Napi::CallbackInfo& info) {
   const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
   if (lease == nullptr || lease->mapping.mapped() == 0) return Resolved(info.Env(), -EINVAL);
-  return Job::Start(info.Env(), std::make_unique<PopulateJob>(lease));
+  return Job::Start(info.Env(), std::make_unique<PopulateJob>(lease, DescriptorAt(info, 1)));
 }
 
 // warmAsync(fd, position, length): bytes that are there

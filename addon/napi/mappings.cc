@@ -4,7 +4,6 @@
 
 #include "core/mapping.h"
 #include "core/range.h"
-#include "core/scan.h"
 #include "napi/arguments.h"
 #include "napi/bindings.h"
 #include "napi/environment.h"
@@ -31,13 +30,19 @@ Napi::Value Exposed(Napi::Env env, const std::shared_ptr<Lease>& lease, uint8_t*
   return result;
 }
 
+// Address space, before the engine's needs: what is kept of released views goes first.
+int Reserve(Napi::Env env, Mapping* mapping, size_t capacity, uint64_t position = 0) {
+  const int error = mapping->Reserve(capacity, position);
+  return error == ENOMEM && Environment::Of(env).GiveBack() ? mapping->Reserve(capacity, position) : error;
+}
+
 // createWindow(capacity): { id, buffer, byteOffset: 0 }, a negative errno, or undefined where the engine
 // refuses external buffers. `capacity` is a multiple of the granularity.
 Napi::Value CreateWindow(const Napi::CallbackInfo& info) {
   size_t capacity;
   if (!SizeAt(info, 0, &capacity)) return Failure(info.Env(), ENOMEM);
   auto lease = std::make_shared<Lease>();
-  if (int error = lease->mapping.Reserve(capacity)) return Failure(info.Env(), error);
+  if (int error = Reserve(info.Env(), &lease->mapping, capacity)) return Failure(info.Env(), error);
   return Exposed(info.Env(), lease, lease->mapping.data(), capacity, false, 0);
 }
 
@@ -80,7 +85,7 @@ Napi::Value CreateView(const Napi::CallbackInfo& info) {
     return Failure(env, ENOMEM);
   }
   auto lease = std::make_shared<Lease>();
-  int error = lease->mapping.Reserve(static_cast<size_t>(capacity));
+  int error = Reserve(env, &lease->mapping, static_cast<size_t>(capacity), base);
   if (error == 0) {
     error = lease->mapping.Slide(DescriptorAt(info, 0), base, before + length, AccessOf(FlagAt(info, 3)),
                                  FlagAt(info, 4) ? os::Sharing::kPrivate : os::Sharing::kShared);
@@ -90,16 +95,23 @@ Napi::Value CreateView(const Napi::CallbackInfo& info) {
   return Exposed(env, lease, lease->mapping.data() + before - slack, slack + length, true, slack);
 }
 
-// releaseMapping(id, buffer): true when it is unmapped (or will be, when the jobs that use it have ended);
-// false when its memory now belongs to the thread that the buffer was transferred to
+// releaseMapping(id, buffer): true when the file is unmapped (or will be, when the jobs that use it have
+// ended); false when its memory now belongs to the thread that the buffer was transferred to
 Napi::Value ReleaseMapping(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), Environment::Of(info.Env()).Release(IdAt(info, 0), info[1]));
 }
 
-// forgetMapping(id): its buffer has been collected
+// forgetMapping(id): its buffer, released or not, has been collected
 Napi::Value ForgetMapping(const Napi::CallbackInfo& info) {
   Environment::Of(info.Env()).Forget(IdAt(info, 0));
   return info.Env().Undefined();
+}
+
+// detach(buffer): empties an ordinary ArrayBuffer and all arrays over it
+Napi::Value Detach(const Napi::CallbackInfo& info) {
+  const bool done = napi_detach_arraybuffer(info.Env(), info[0]) == napi_ok;
+  ClearException(info.Env());
+  return Napi::Boolean::New(info.Env(), done);
 }
 
 // mappingFaults(id): how many pages were lost since it was last mapped
@@ -138,22 +150,6 @@ Napi::Value AdviseMapping(const Napi::CallbackInfo& info) {
                  os::Advise(lease->mapping.data() + offset, length, static_cast<os::Advice>(advice)));
 }
 
-// find(array, offset, length, needle, last): where the needle, a Uint8Array, stands in the array's
-// [offset, offset + length), counted from `offset`; -1 when it does not
-Napi::Value FindBytes(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  size_t offset;
-  size_t length;
-  size_t needle_length = 0;
-  napi_get_typedarray_info(env, info[3], nullptr, &needle_length, nullptr, nullptr, nullptr);
-  if (needle_length == 0 || !SizeAt(info, 1, &offset) || !SizeAt(info, 2, &length)) return Result(env, -1);
-  const uint8_t* haystack = BytesOf(env, info[0], offset, length);
-  const uint8_t* needle = BytesOf(env, info[3], 0, needle_length);
-  if (haystack == nullptr || needle == nullptr) return Result(env, -1);
-  return Result(env, FlagAt(info, 4) ? FindLast(haystack, length, needle, needle_length)
-                                     : Find(haystack, length, needle, needle_length));
-}
-
 }  // namespace
 
 void ExportMappings(Napi::Env env, Napi::Object exports) {
@@ -163,11 +159,11 @@ void ExportMappings(Napi::Env env, Napi::Object exports) {
   exports.Set("resetWindow", Napi::Function::New<ResetWindow>(env, "resetWindow"));
   exports.Set("createView", Napi::Function::New<CreateView>(env, "createView"));
   exports.Set("releaseMapping", Napi::Function::New<ReleaseMapping>(env, "releaseMapping"));
+  exports.Set("detach", Napi::Function::New<Detach>(env, "detach"));
   exports.Set("forgetMapping", Napi::Function::New<ForgetMapping>(env, "forgetMapping"));
   exports.Set("mappingFaults", Napi::Function::New<MappingFaults>(env, "mappingFaults"));
   exports.Set("firstFault", Napi::Function::New<FirstFault>(env, "firstFault"));
   exports.Set("protectMapping", Napi::Function::New<ProtectMapping>(env, "protectMapping"));
-  exports.Set("find", Napi::Function::New<FindBytes>(env, "find"));
   exports.Set("adviseMapping", Napi::Function::New<AdviseMapping>(env, "adviseMapping"));
 }
 

@@ -6,6 +6,7 @@ const src = fileURLToPath(new URL('../../src/', import.meta.url));
 /** The layers of src/, modules and folders: each imports only from those before it. */
 const layers = [
   'byte-source',
+  'read-ahead',
   'errors',
   'bytes',
   'ranges',
@@ -17,11 +18,14 @@ const layers = [
   'window-pool',
   'admission',
   'file-errors',
+  'view-copies',
   'view-table',
   'window-table',
   'window-cache',
   'scalars',
   'turn',
+  'sources',
+  'following',
   'views',
   'streams',
   'text',
@@ -39,8 +43,10 @@ const layers = [
  */
 const narrow = {
   'byte-source': [],
-  streams: ['byte-source', 'errors', 'bytes', 'ranges', 'turn'],
-  text: ['byte-source', 'errors', 'bytes', 'ranges', 'native', 'turn'],
+  following: ['byte-source', 'errors', 'ranges'],
+  'read-ahead': ['byte-source'],
+  streams: ['byte-source', 'read-ahead', 'errors', 'bytes', 'ranges', 'turn', 'following'],
+  text: ['byte-source', 'read-ahead', 'errors', 'bytes', 'ranges', 'native', 'turn', 'following'],
 };
 
 /** The layer a file belongs to: the first step of its path in src/. */

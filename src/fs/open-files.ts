@@ -87,7 +87,10 @@ class OpenFile {
       windowSize: undefined,
       pool: WindowPool.default,
       backing: 'mmap',
+      mustMap: false,
+      extent: 'sized',
       closeDescriptor: () => undefined,
+      nextData: (position) => position,
     });
     const duplicate = native.duplicate(fd);
     if (duplicate >= 0 && native.sameOpening(fd, duplicate) === 1) this.#duplicate = duplicate;

@@ -2,6 +2,7 @@
 import type { ReadableStream, ReadableStreamDefaultController, UnderlyingSource } from 'node:stream/web';
 import type { LendingSource, Loan } from '../byte-source.js';
 import { checkSignal, outOfRange } from '../errors.js';
+import { ReadAhead } from '../read-ahead.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
 import { nextTurn, turnIsSpent } from '../turn.js';
 import { type StreamClasses, webStreams } from './classes.js';
@@ -89,6 +90,7 @@ class ChunkWalk {
   #position: number;
   #loan: Loan | undefined;
   #ahead: Ahead | undefined;
+  readonly #readAhead: ReadAhead;
   #hold: Hold | undefined;
   #ended = false;
   #failure: { reason: unknown } | undefined;
@@ -101,6 +103,7 @@ class ChunkWalk {
     if (start > end) throw outOfRange('options.start', `<= "options.end" (here: ${end})`, options.start);
     this.#source = source;
     this.#end = end;
+    this.#readAhead = new ReadAhead(source, end);
     this.#chunkSize = toCount(options.chunkSize ?? CHUNK_SIZE, 'options.chunkSize', 1);
     const { signal } = options;
     checkSignal(signal);
@@ -132,7 +135,11 @@ class ChunkWalk {
     this.#ahead = undefined;
     let loan = await promise;
     // The file, or what is left of the range, may have changed since the chunk was prepared.
-    if (!this.#ended && (position !== this.#position || loan.bytes.length !== length)) {
+    const stale =
+      position !== this.#position ||
+      loan.bytes.length > length ||
+      (loan.bytes.length < length && this.#source.size >= this.#position + length);
+    if (!this.#ended && stale) {
       loan.release();
       loan = await this.#prepare(length).promise;
     }
@@ -141,8 +148,12 @@ class ChunkWalk {
       this.#throwFailure();
       return undefined;
     }
+    if (loan.bytes.length === 0) {
+      loan.release();
+      return this.finish();
+    }
     this.#loan = loan;
-    this.#position += length;
+    this.#position += loan.bytes.length;
     const next = Math.min(this.#chunkSize, Math.min(this.#end, this.#source.size) - this.#position);
     if (next > 0) this.#ahead = this.#prepare(next);
     return loan.bytes;
@@ -150,9 +161,18 @@ class ChunkWalk {
 
   /** Brings the next chunk into memory. Whoever waits for it gets its error; nobody may. */
   #prepare(length: number): Ahead {
-    const promise = this.#source.lendReady(this.#position, length);
+    const position = this.#position;
+    const ready = this.#readAhead.before(position, position + length);
+    const promise =
+      ready === undefined ? this.#lendReady(position, length) : ready.then(() => this.#lendReady(position, length));
     promise.catch(() => {});
-    return { position: this.#position, promise };
+    return { position, promise };
+  }
+
+  async #lendReady(position: number, length: number): Promise<Loan> {
+    const loan = await this.#source.lendReady(position, length);
+    if (loan.waited) this.#readAhead.missed(position, position + length);
+    return loan;
   }
 
   /** Takes the last chunk back and gives the length of the next; 0 at the end. */

@@ -1,7 +1,7 @@
 /** Which implementation of Web Streams is used: the caller's, the runtime's own or, at last, web-streams-polyfill's. */
 import { createRequire } from 'node:module';
 import type { ReadableStream, WritableStream } from 'node:stream/web';
-import { invalidArgType } from '../errors.js';
+import { checkConstructor } from '../errors.js';
 
 /**
  * The constructors that streams are made with. Anything with the Streams Standard's behaviour will do, such as the
@@ -31,7 +31,7 @@ let chosen: WebStreams | undefined;
 export function webStreams(given?: StreamClasses): WebStreams {
   if (given !== undefined) {
     for (const name of ['ReadableStream', 'WritableStream'] as const) {
-      if (typeof given[name] !== 'function') throw invalidArgType(`streams.${name}`, 'of type function', given[name]);
+      checkConstructor(given[name], `streams.${name}`, 'a class');
     }
     return given as unknown as WebStreams;
   }

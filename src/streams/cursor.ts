@@ -1,19 +1,23 @@
 /**
  * A walk forward over a source, as every reading stream does it. This is the place for what a walk knows and a
- * single read does not: what to read ahead, what to release behind, and whether to wait at the end for more.
+ * single read does not: what to read ahead, and whether to wait at the end for more.
  */
 import type { ByteSource } from '../byte-source.js';
+import { ReadAhead } from '../read-ahead.js';
 
 export class ReadCursor {
   readonly #source: ByteSource;
   readonly #end: number;
+  readonly #ahead: ReadAhead;
   #position: number;
+  #reading: Uint8Array | undefined;
 
   /** Walks `[start, end)`; with an infinite `end`, up to where the file ends when the walk arrives there. */
   constructor(source: ByteSource, start: number, end: number) {
     this.#source = source;
     this.#position = start;
     this.#end = end;
+    this.#ahead = new ReadAhead(source, end);
   }
 
   /**
@@ -31,11 +35,25 @@ export class ReadCursor {
    * file has shrunk to here. One read at a time; `target` must be left alone until it settles.
    */
   read(target: Uint8Array): number | Promise<number> {
+    const ready = this.#ahead.before(this.#position, this.#position + target.length);
+    return ready === undefined ? this.#read(target) : ready.then(() => this.#read(target));
+  }
+
+  #read(target: Uint8Array): number | Promise<number> {
     const read = this.#source.readInto(target, this.#position);
-    return typeof read === 'number' ? this.#advance(read) : read.then((bytes) => this.#advance(bytes));
+    this.#reading = target;
+    if (typeof read === 'number') return this.#advance(read);
+    this.#ahead.missed(this.#position, this.#position + target.length);
+    return read.then((bytes) => this.#advance(bytes));
+  }
+
+  /** Nobody waits for the read under way any more, if there is one. */
+  abandon(): void {
+    if (this.#reading !== undefined) this.#source.abandon?.(this.#reading);
   }
 
   #advance(bytes: number): number {
+    this.#reading = undefined;
     this.#position += bytes;
     return bytes;
   }

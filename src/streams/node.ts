@@ -1,7 +1,7 @@
 /** Node's streams over a file, with the option names, properties and events of node:fs. */
 import { addAbortSignal, finished, Readable, Writable } from 'node:stream';
 import type { ByteSink, ByteSource } from '../byte-source.js';
-import { checkSignal, invalidArgValue, outOfRange } from '../errors.js';
+import { checkSignal, invalidArgType, invalidArgValue, outOfRange } from '../errors.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
 import { ReadCursor } from './cursor.js';
 import { GatheringWriter } from './gather.js';
@@ -117,7 +117,8 @@ export class ReadStream extends Readable {
 
   /** Destroys the stream; `callback` is called when it is closed, with an error if there was one. */
   close(callback?: (error?: NodeJS.ErrnoException | null) => void): void {
-    if (callback !== undefined) finished(this, callback);
+    checkCallback(callback);
+    if (typeof callback === 'function') finished(this, callback);
     this.destroy();
   }
 
@@ -138,6 +139,7 @@ export class ReadStream extends Readable {
   /** @internal */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     letGo(this.#hold, this.#closeFile, error, callback);
+    this.#cursor.abandon();
   }
 
   #fill(most: number): void {
@@ -209,7 +211,8 @@ export class WriteStream extends Writable {
 
   /** Ends the stream; `callback` is called when it is closed. */
   close(callback?: (error?: NodeJS.ErrnoException | null) => void): void {
-    if (callback !== undefined) {
+    checkCallback(callback);
+    if (typeof callback === 'function') {
       if (this.closed) process.nextTick(callback);
       else this.once('close', callback);
     }
@@ -265,6 +268,12 @@ function checkFileStreamOptions(options: FileStreamOptions): void {
   checkBoolean(options.emitClose, 'options.emitClose');
   checkBoolean(options.autoClose, 'options.autoClose');
   if (options.highWaterMark !== undefined) toCount(options.highWaterMark, 'options.highWaterMark', 0);
+}
+
+function checkCallback(callback: unknown): void {
+  if (callback !== undefined && callback !== null && typeof callback !== 'function') {
+    throw invalidArgType('callback', 'of type function', callback);
+  }
 }
 
 /** As node:fs: none, or one that Buffer knows. */

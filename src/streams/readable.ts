@@ -22,7 +22,7 @@ export interface ReadableOptions {
 }
 
 /** The fastest of 64 KiB … 1 MiB: smaller ones pay for promises, larger ones fall out of the processor's cache. */
-const CHUNK_SIZE = 256 * 1024;
+export const CHUNK_SIZE = 256 * 1024;
 
 /**
  * Makes a `ReadableStream` of the bytes of `source`, of type `'bytes'`.
@@ -78,7 +78,7 @@ class FileBytes implements UnderlyingByteSource {
   start(controller: ReadableByteStreamController): void {
     this.#hold = new Hold(this.#source, this.#signal, (reason) => {
       controller.error(reason);
-      void this.#hold.release();
+      void this.cancel();
     });
     if (this.#signal?.aborted) {
       controller.error(this.#signal.reason);
@@ -92,7 +92,9 @@ class FileBytes implements UnderlyingByteSource {
   }
 
   cancel(): void | Promise<void> {
-    return this.#hold.release();
+    const released = this.#hold.release();
+    this.#cursor.abandon();
+    return released;
   }
 
   #fill(controller: ReadableByteStreamController): void | Promise<void> {
@@ -149,16 +151,16 @@ class FileBytes implements UnderlyingByteSource {
 }
 
 /** Node's types leave some of it out. */
-interface ByobRequest {
+export interface ByobRequest {
   readonly view: ArrayBufferView;
   respond(bytesWritten: number): void;
 }
 
 /** Memory that is not cleared first, in an ArrayBuffer of its own (never a piece of Node's pool). */
-function allocate(length: number): Uint8Array {
+export function allocate(length: number): Uint8Array {
   return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 }
 
-function within(view: ArrayBufferView, most: number): Uint8Array {
+export function within(view: ArrayBufferView, most: number): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, Math.min(view.byteLength, most));
 }

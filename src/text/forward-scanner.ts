@@ -30,40 +30,59 @@ export class ForwardScanner extends LineScanner {
     }
     if (this.#ended) return undefined;
     const target = this.block.subarray(this.#filled, Math.min(this.block.length, this.#end - this.base));
-    return { target, position: this.base + this.#filled };
+    return { target, position: this.base + this.#filled, from: this.base };
   }
 
-  override accept(bytes: number): boolean {
+  override accept(bytes: number, isSlow = false): boolean {
     this.#filled += bytes;
     const ended = bytes === 0 || this.base + this.#filled >= this.#end;
-    if (!ended && this.#filled < this.block.length) return false;
+    const partial = !ended && this.#filled < this.block.length;
+    if (partial && !isSlow) return false;
     const block = this.block.subarray(0, this.#filled);
     if (this.#cut !== undefined) return this.#skip(block, 0, ended);
 
-    const { format } = this;
     const from = this.base === this.start ? this.textStart(block) : 0;
     if (block.length === from && ended) return this.#finish(from, from, []);
     const grown = this.block.length > this.blockSize;
-    let to: number;
-    if (grown) {
-      // One line that outgrew the block; those after it are for blocks of the usual size.
-      const at = format.find(block, Math.max(from, this.#searched));
-      to = at < 0 ? -1 : at + format.delimiterLength;
-    } else if (ended) to = block.length;
-    else to = format.lastLineEnd(block, from);
+    let to = ended && !grown ? block.length : this.#findEnd(block, from);
     if (to < 0 && ended) to = block.length;
     if (to >= 0) return this.#cutBatch(block, from, to, ended);
+    if (partial) return false;
 
     if (block.length - from >= this.longestBlock) return this.#overflow(block, from, ended);
-    this.#searched = Math.max(from, block.length - format.delimiterLength + format.unit);
     const grownBlock = Buffer.allocUnsafeSlow(Math.min(this.block.length * 2, from + this.longestBlock));
     grownBlock.set(block);
     this.block = grownBlock;
     return false;
   }
 
+  /**
+   * To be called when nothing more has come for now: makes a batch of the whole lines there are. False when there is
+   * none; what there is of a line stays.
+   */
+  pause(): boolean {
+    const block = this.block.subarray(0, this.#filled);
+    if (this.#cut !== undefined) return this.#skip(block, 0, false);
+    const from = this.base === this.start ? this.textStart(block) : 0;
+    const to = this.#findEnd(block, from);
+    return to >= 0 && this.#cutBatch(block, from, to, false);
+  }
+
   override positionAfter(count: number): number {
     return count === 0 ? this.#position : this.base + this.lineEnd(count);
+  }
+
+  /** Up to where there are whole lines in the block; -1 where there is none, which need not be looked at again. */
+  #findEnd(block: Buffer, from: number): number {
+    const { format } = this;
+    let to: number;
+    if (this.block.length > this.blockSize) {
+      // One line that outgrew the block; those after it are for blocks of the usual size.
+      const at = format.find(block, Math.max(from, this.#searched));
+      to = at < 0 ? -1 : at + format.delimiterLength;
+    } else to = format.lastLineEnd(block, from);
+    if (to < 0) this.#searched = Math.max(from, block.length - format.delimiterLength + format.unit);
+    return to;
   }
 
   /** Makes a batch of the whole lines in `[from, to)`, as far as none of them is too long. */

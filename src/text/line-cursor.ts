@@ -1,6 +1,8 @@
 /** One pass over the lines of a source: reads blocks, and releases everything once, however the pass ends. */
 import type { ByteSource } from '../byte-source.js';
 import { invalidState } from '../errors.js';
+import { type Followable, type FollowChange, Follower } from '../following/follower.js';
+import { ReadAhead } from '../read-ahead.js';
 import { ForwardScanner } from './forward-scanner.js';
 import type { BlockRequest, LineScanner } from './line-scanner.js';
 import type { ResolvedOptions } from './options.js';
@@ -9,6 +11,21 @@ import { ReverseScanner } from './reverse-scanner.js';
 /** Synchronous steps let go of what they have passed whenever it is so many bytes: the resident set stays bounded. */
 const RELEASE_EVERY = 16 * 1024 * 1024;
 
+/** What another use of the machinery than lines brings with it. */
+export interface CursorHooks {
+  /** Makes the scanner when the pass begins. */
+  scanner: () => LineScanner;
+  /** Called when the pass ends, however it does. */
+  closed: () => void;
+}
+
+/** What a pass may need beside its source. */
+export interface CursorParts {
+  hooks?: CursorHooks | undefined;
+  /** Needed only to follow. */
+  followable?: Followable | undefined;
+}
+
 export class LineCursor<T extends string | Buffer> {
   /** The batch at hand, and how many of its lines have been given. Iterators read and count for themselves. */
   lines: readonly T[] = [];
@@ -16,6 +33,7 @@ export class LineCursor<T extends string | Buffer> {
   readonly #source: ByteSource;
   readonly #options: ResolvedOptions;
   readonly #blockSize: number;
+  readonly #hooks: CursorHooks | undefined;
   #scanner: LineScanner | undefined;
   #release: (() => void) | undefined;
   #closed = false;
@@ -25,14 +43,23 @@ export class LineCursor<T extends string | Buffer> {
   #failure: { reason: unknown } | undefined;
   /** Up to where pages that were passed have been released. */
   #heldFrom: number | undefined;
+  readonly #ahead: ReadAhead;
   /** The read under way, and how to stop waiting for it. */
   #reading: Promise<unknown> | undefined;
+  #target: Uint8Array | undefined;
   #interrupt: (() => void) | undefined;
+  readonly #follower: Follower | undefined;
+  /** What happened to the followed file after the lines at hand. */
+  #change: FollowChange | undefined;
 
-  constructor(source: ByteSource, options: ResolvedOptions, blockSize: number) {
+  constructor(source: ByteSource, options: ResolvedOptions, blockSize: number, parts: CursorParts = {}) {
     this.#source = source;
     this.#options = options;
     this.#blockSize = blockSize;
+    this.#hooks = parts.hooks;
+    const { start, end, reverse, follow } = options;
+    this.#ahead = reverse ? new ReadAhead(source, start, -1) : new ReadAhead(source, end);
+    if (follow !== undefined && parts.followable !== undefined) this.#follower = new Follower(parts.followable, follow);
   }
 
   get position(): number {
@@ -44,6 +71,7 @@ export class LineCursor<T extends string | Buffer> {
   /** Makes the next batch; false when no line is left. May block. */
   fillSync(): boolean {
     if (this.#reading !== undefined) throw invalidState('an asynchronous step over these lines is under way');
+    if (this.#options.follow !== undefined) throw invalidState('lines that are followed need asynchronous iteration');
     try {
       for (let request = this.#next(); request !== undefined; request = this.#next())
         if (this.#accept(this.#copy(request))) return true;
@@ -59,11 +87,29 @@ export class LineCursor<T extends string | Buffer> {
   async fill(): Promise<boolean> {
     if (this.#reading !== undefined) throw invalidState('another asynchronous step over these lines is under way');
     try {
+      if (this.#scanner === undefined && this.#options.reverse && this.#source.size === Infinity && !this.#closed) {
+        // The end has to come first.
+        await this.#wait(this.#source.prefetch(Number.MAX_SAFE_INTEGER, Infinity).then(() => 0));
+      }
       for (let request = this.#next(); request !== undefined; request = this.#next()) {
-        const read = this.#source.readInto(request.target, request.position);
+        if (this.#follower !== undefined) {
+          if (await this.#fillFollowed(this.#follower, request)) return true;
+          continue;
+        }
+        const { target, position } = request;
+        const ready = this.#ahead.before(position, position + target.length);
+        if (ready !== undefined) {
+          await this.#wait(ready);
+          if (this.#closed) continue; // the next request tells why
+        }
+        const isEndless = this.#source.size === Infinity;
+        if (isEndless && request.from !== undefined) this.#source.release(0, request.from);
+        this.#target = target;
+        const read = this.#source.readInto(target, position);
+        if (typeof read !== 'number') this.#ahead.missed(position, position + target.length);
         const bytes = typeof read === 'number' ? read : await this.#wait(read);
         // Only a wait that was cut short gives nothing: the next request then tells why.
-        if (bytes !== undefined && this.#accept(bytes)) return true;
+        if (bytes !== undefined && this.#accept(bytes, isEndless && bytes < request.target.length)) return true;
       }
       this.close();
       return false;
@@ -71,6 +117,23 @@ export class LineCursor<T extends string | Buffer> {
       this.close();
       throw error;
     }
+  }
+
+  /** One step of `fill` over a followed file; true when lines are at hand. */
+  async #fillFollowed(follower: Follower, { target, position }: BlockRequest): Promise<boolean> {
+    const available = follower.available(position);
+    const read = available === 0 ? 0 : follower.read(target, position);
+    const bytes = typeof read === 'number' ? read : await this.#wait(read);
+    if (bytes === undefined) return false; // closed
+    if (bytes > 0) return this.#accept(bytes);
+    const scanner = this.#scanner as ForwardScanner;
+    if (this.#take(scanner.pause())) return true;
+    const change = await this.#wait(follower.more(position));
+    if (change === undefined) return false;
+    if (change.type === 'missing') follower.report(change, this.position);
+    else this.#change = change;
+    // The last line of a file that was replaced needs no end.
+    return change.type === 'replaced' && this.#accept(0);
   }
 
   /** The lines of the batch that have not been given yet. */
@@ -92,7 +155,10 @@ export class LineCursor<T extends string | Buffer> {
     this.lines = [];
     this.index = 0;
     this.#scanner = undefined;
+    this.#follower?.stop();
     this.#interrupt?.();
+    if (this.#target !== undefined) this.#source.abandon?.(this.#target);
+    this.#hooks?.closed();
     // A read under way still uses the source.
     if (this.#reading === undefined) this.#releaseSource();
   }
@@ -104,6 +170,7 @@ export class LineCursor<T extends string | Buffer> {
 
   /** What to read next, `undefined` when the pass is over; begins it if it has not begun. */
   #next(): BlockRequest | undefined {
+    if (this.#change !== undefined && !this.#closed) this.#beginAgain(this.#change);
     if (this.#failure !== undefined) {
       const { reason } = this.#failure;
       this.#failure = undefined;
@@ -116,14 +183,28 @@ export class LineCursor<T extends string | Buffer> {
     return this.#scanner.next();
   }
 
+  /** Goes on at the start of the next file, or of the same one that was truncated. */
+  #beginAgain(change: FollowChange): void {
+    const { format } = this.#options;
+    const { position } = this;
+    this.#change = undefined;
+    this.#scanner = new ForwardScanner(format, 0, Infinity, this.#blockSize, this.#source.path);
+    this.#follower?.report(change, position);
+  }
+
   #begin(): LineScanner {
     const { end, format, reverse, signal, start } = this.#options;
     if (signal?.aborted) throw signal.reason;
     this.#release = this.#source.retain((reason) => this.close({ reason }));
     signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (this.#hooks !== undefined) return this.#hooks.scanner();
+    this.#follower?.begin(start);
     const { path } = this.#source;
+    const size = reverse ? this.#source.refreshSync() : 0;
+    // Throws: it is not known yet.
+    if (size === Infinity) this.#source.readIntoSync(new Uint8Array(1), Number.MAX_SAFE_INTEGER - 1);
     return reverse
-      ? new ReverseScanner(format, start, this.#reverseEnd(this.#source.refreshSync()), this.#blockSize, path)
+      ? new ReverseScanner(format, start, this.#reverseEnd(size), this.#blockSize, path)
       : new ForwardScanner(format, start, end, this.#blockSize, path);
   }
 
@@ -144,16 +225,22 @@ export class LineCursor<T extends string | Buffer> {
     });
   }
 
-  #accept(bytes: number): boolean {
+  /** `isSlow`: more may not come soon, so that lines which are there are given. */
+  #accept(bytes: number, isSlow = false): boolean {
+    return this.#take(this.#scanner!.accept(bytes, isSlow));
+  }
+
+  /** Takes over the scanner's batch, if there is one that is not empty. */
+  #take(batch: boolean): boolean {
     const scanner = this.#scanner!;
-    if (!scanner.accept(bytes) || scanner.lines.length === 0) return false;
+    if (!batch || scanner.lines.length === 0) return false;
     this.lines = scanner.lines as T[];
     this.index = 0;
     return true;
   }
 
   /** Waits for a read, or until the pass is closed: then `undefined`. */
-  #wait(read: Promise<number>): Promise<number | undefined> {
+  #wait<Value>(read: Promise<Value>): Promise<Value | undefined> {
     return new Promise((resolve, reject) => {
       this.#interrupt = () => resolve(undefined);
       const settle = (): void => {

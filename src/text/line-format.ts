@@ -39,14 +39,15 @@ export class LineFormat {
   readonly #copy: boolean;
   /** The delimiter as one character by which decoded text can be split, where it is one. */
   readonly #character: string | undefined;
-  readonly #delimiter: Uint8Array;
+  readonly #delimiter: Buffer;
   /** The delimiter as `indexOf` takes it: it is fastest with a number. */
   readonly #needle: number | Uint8Array;
   readonly #dropsCarriageReturn: boolean;
 
   constructor({ encoding, delimiter, copy, maxLineLength, truncates }: LineFormatOptions) {
     this.#encoding = encoding === 'utf-8' ? 'utf8' : encoding;
-    if (!Object.hasOwn(BYTE_ORDER_MARKS, this.#encoding)) throw invalidArgValue('options.encoding', encoding);
+    if (typeof encoding !== 'string' || !Object.hasOwn(BYTE_ORDER_MARKS, this.#encoding))
+      throw invalidArgValue('options.encoding', encoding);
     this.unit = this.#encoding === 'utf16le' ? 2 : 1;
     this.#copy = copy;
     this.maxLineLength = maxLineLength;
@@ -125,7 +126,7 @@ export class LineFormat {
    * The lines of `[from, to)`, which ends where a line ends, by splitting the decoded text; `undefined` where that is
    * not possible, or where one of them may be longer than allowed.
    */
-  split(bytes: Buffer, from: number, to: number): string[] | undefined {
+  split(bytes: Buffer, from: number, to: number): Array<string | Buffer> | undefined {
     if (this.#character === undefined) return undefined;
     const lines = this.#splitText(bytes, from, to);
     if (this.maxLineLength < to - from) {

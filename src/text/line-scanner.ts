@@ -10,12 +10,16 @@ export interface BlockRequest {
   readonly target: Uint8Array;
   /** Byte offset in the file. */
   readonly position: number;
+  /** Byte offset before which nothing is asked for again; not where a scanner goes backwards. */
+  readonly from?: number;
 }
 
 /** What both directions have in common: the block at hand and the batch of lines cut from it. */
 export abstract class LineScanner {
   /** The batch at hand, in the order of iteration. */
   lines: Array<string | Buffer> = [];
+  /** Bytes of the byte-order mark that the range was found to begin with. */
+  markLength = 0;
   protected readonly format: LineFormat;
   /** Byte offset that the range starts at. */
   protected readonly start: number;
@@ -45,8 +49,11 @@ export abstract class LineScanner {
   /** What to read next, or `undefined` where no line is left. The batch at hand is gone, and its block is written over. */
   abstract next(): BlockRequest | undefined;
 
-  /** Takes the number of bytes that came, 0 for the end of the file. True when a batch is at hand, which may be empty. */
-  abstract accept(bytes: number): boolean;
+  /**
+   * Takes the number of bytes that came, 0 for the end of the file. True when a batch is at hand, which may be empty.
+   * `isSlow`: more may not come soon, so that lines which are whole are not kept back.
+   */
+  abstract accept(bytes: number, isSlow?: boolean): boolean;
 
   /** Byte offset at which the iteration stands after the first `count` lines of the batch. */
   abstract positionAfter(count: number): number;
@@ -70,7 +77,7 @@ export abstract class LineScanner {
 
   /** Where text begins in a block that begins with the range: after the byte-order mark, if the range is the file. */
   protected textStart(block: Buffer): number {
-    return this.start === 0 ? this.format.markLength(block) : 0;
+    return (this.markLength = this.start === 0 ? this.format.markLength(block) : 0);
   }
 
   /** The length of a block that can hold any line with its delimiter, and what may look like a part of another. */

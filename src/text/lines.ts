@@ -1,5 +1,6 @@
 /** Lines of a file as an iterable and an async iterable. */
 import type { ByteSource } from '../byte-source.js';
+import type { Followable } from '../following/follower.js';
 import { nextTurn, turnIsSpent } from '../turn.js';
 import { LineCursor } from './line-cursor.js';
 import { resolveOptions, type LinesOptions } from './options.js';
@@ -29,11 +30,11 @@ export class Lines<T extends string | Buffer = string> implements Iterable<T>, A
   readonly #cursor: LineCursor<T>;
 
   /**
-   * Reads nothing yet. `blockSize` is the number of bytes read at a time, default 64 KiB.
-   * Throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE` for bad options.
+   * Reads nothing yet. `blockSize` is the number of bytes read at a time, default 64 KiB; `followable` is needed only to
+   * follow. Throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE` for bad options.
    */
-  constructor(source: ByteSource, options: LinesOptions<T> = {}, blockSize = BLOCK_SIZE) {
-    this.#cursor = new LineCursor<T>(source, resolveOptions(options), blockSize);
+  constructor(source: ByteSource, options: LinesOptions<T> = {}, blockSize = BLOCK_SIZE, followable?: Followable) {
+    this.#cursor = new LineCursor<T>(source, resolveOptions(options), blockSize, { followable });
   }
 
   /**
@@ -70,12 +71,25 @@ export class Lines<T extends string | Buffer = string> implements Iterable<T>, A
   }
 }
 
+/** What the iterators walk over: batches of lines, or of anything else. */
+export interface Cursor<T> {
+  /** The batch at hand, and how many of it have been given. */
+  readonly lines: readonly T[];
+  index: number;
+  /** Makes the next batch; false when nothing is left. */
+  fillSync(): boolean;
+  fill(): Promise<boolean>;
+  takeBatch(): T[];
+  close(): void;
+  settled(): Promise<void>;
+}
+
 // Written by hand: a generator's step costs three times as much, an async generator's twice.
 
-class LineIterator<T extends string | Buffer> implements IterableIterator<T> {
-  readonly #cursor: LineCursor<T>;
+export class LineIterator<T> implements IterableIterator<T> {
+  readonly #cursor: Cursor<T>;
 
-  constructor(cursor: LineCursor<T>) {
+  constructor(cursor: Cursor<T>) {
     this.#cursor = cursor;
   }
 
@@ -96,10 +110,10 @@ class LineIterator<T extends string | Buffer> implements IterableIterator<T> {
   }
 }
 
-class BatchIterator<T extends string | Buffer> implements IterableIterator<T[]> {
-  readonly #cursor: LineCursor<T>;
+export class BatchIterator<T> implements IterableIterator<T[]> {
+  readonly #cursor: Cursor<T>;
 
-  constructor(cursor: LineCursor<T>) {
+  constructor(cursor: Cursor<T>) {
     this.#cursor = cursor;
   }
 
@@ -123,13 +137,13 @@ class BatchIterator<T extends string | Buffer> implements IterableIterator<T[]> 
  * The steps of an async iterator that are not over at once. Steps asked for while one is under way wait for it, as a
  * generator's do.
  */
-class AsyncSteps<T extends string | Buffer> {
+class AsyncSteps<T> {
   /** Steps under way. */
   pending = 0;
-  readonly #cursor: LineCursor<T>;
+  readonly #cursor: Cursor<T>;
   #last: Promise<unknown> | undefined;
 
-  constructor(cursor: LineCursor<T>) {
+  constructor(cursor: Cursor<T>) {
     this.#cursor = cursor;
   }
 
@@ -162,12 +176,12 @@ class AsyncSteps<T extends string | Buffer> {
   }
 }
 
-class AsyncLineIterator<T extends string | Buffer> implements AsyncIterableIterator<T> {
-  readonly #cursor: LineCursor<T>;
+export class AsyncLineIterator<T> implements AsyncIterableIterator<T> {
+  readonly #cursor: Cursor<T>;
   readonly #steps: AsyncSteps<T>;
   readonly #take = (): T => this.#cursor.lines[this.#cursor.index++]!;
 
-  constructor(cursor: LineCursor<T>) {
+  constructor(cursor: Cursor<T>) {
     this.#cursor = cursor;
     this.#steps = new AsyncSteps(cursor);
   }
@@ -191,11 +205,11 @@ class AsyncLineIterator<T extends string | Buffer> implements AsyncIterableItera
   }
 }
 
-class AsyncBatchIterator<T extends string | Buffer> implements AsyncIterableIterator<T[]> {
+export class AsyncBatchIterator<T> implements AsyncIterableIterator<T[]> {
   readonly #steps: AsyncSteps<T>;
   readonly #take: () => T[];
 
-  constructor(cursor: LineCursor<T>) {
+  constructor(cursor: Cursor<T>) {
     this.#steps = new AsyncSteps(cursor);
     this.#take = () => cursor.takeBatch();
   }

@@ -2,6 +2,7 @@
 import { constants } from 'node:buffer';
 import { checkSignal, invalidArgType, invalidArgValue } from '../errors.js';
 import { type Position, toCount, toRange } from '../ranges.js';
+import { type FollowOptions, isFollowing } from '../following/follower.js';
 import { LineFormat, type LineEncoding } from './line-format.js';
 
 /** The encodings whose lines are strings. */
@@ -22,6 +23,11 @@ export interface LinesOptions<T extends string | Buffer = string> {
   encoding?: (T extends string ? TextEncoding : 'buffer') | undefined;
   /** Last line first. Default false. */
   reverse?: boolean | undefined;
+  /**
+   * Does not end at the end of the file, but goes on as it grows and as it is replaced, as `tail -F` does; until the
+   * signal is aborted, the iteration left, or the file closed. Default false. Not with `end` or `reverse`.
+   */
+  follow?: boolean | FollowOptions | undefined;
   /** Ends the iteration with the signal's reason, and releases what it holds at once. */
   signal?: AbortSignal | undefined;
   /**
@@ -57,6 +63,7 @@ export interface ResolvedOptions {
   readonly end: number;
   readonly reverse: boolean;
   readonly signal: AbortSignal | undefined;
+  readonly follow: true | FollowOptions | undefined;
   readonly format: LineFormat;
 }
 
@@ -67,6 +74,10 @@ export function resolveOptions(options: LinesOptions<string | Buffer>): Resolved
   const { copy = false, reverse = false, signal } = options;
   const { start, end } = toRange(options.start, options.end, Infinity);
   checkSignal(signal);
+  const follow = isFollowing(options.follow) ? options.follow : undefined;
+  for (const name of ['end', 'reverse'] as const)
+    if (follow !== undefined && options[name])
+      throw invalidArgValue(`options.${name}`, options[name], 'cannot be combined with "options.follow"');
   for (const [name, value] of Object.entries({ copy, reverse }))
     if (typeof value !== 'boolean') throw invalidArgType(`options.${name}`, 'of type boolean', value);
   toCount(maxLineLength, 'options.maxLineLength', 1, constants.MAX_STRING_LENGTH);
@@ -75,5 +86,5 @@ export function resolveOptions(options: LinesOptions<string | Buffer>): Resolved
   const format = new LineFormat({ encoding, delimiter, copy, maxLineLength, truncates: overflow === 'truncate' });
   if (reverse && format.overlapsItself)
     throw invalidArgValue('options.delimiter', delimiter, 'overlaps itself, which has no meaning in reverse');
-  return { start, end, reverse, signal, format };
+  return { start, end, reverse, signal, follow, format };
 }

@@ -2,7 +2,7 @@
 import { isUint8Array } from 'node:util/types';
 import type { ByteSource } from '../byte-source.js';
 import { plainBytes } from '../bytes.js';
-import { invalidArgType } from '../errors.js';
+import { invalidArgType, invalidArgValue } from '../errors.js';
 import { native } from '../native.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
 
@@ -18,7 +18,9 @@ export function searchForward(source: ByteSource, needle: Needle, from: Position
   const size = source.refreshSync();
   let position = toPosition(from, 'from');
   if (bytes.length === 0) return Math.min(position, size);
-  while (position + bytes.length <= source.size) {
+  for (;;) {
+    position = afterHole(source, bytes, position);
+    if (position + bytes.length > source.size) return -1;
     const { at, searched } = searchPiece(source, bytes, position, STEP, false);
     if (at !== -1) return at;
     source.release(position, position + searched);
@@ -26,7 +28,6 @@ export function searchForward(source: ByteSource, needle: Needle, from: Position
     if (searched < bytes.length) return -1;
     position += searched - bytes.length + 1;
   }
-  return -1;
 }
 
 /** Position of the last `needle` that begins at or before `from`, or -1. Throws as {@link searchForward}. */
@@ -51,13 +52,26 @@ export function searchBackward(source: ByteSource, needle: Needle, from?: Positi
 /** The last `needle` whole inside `[start, end)`, which a window may hold only in part: so piece by piece, forwards. */
 function searchRange(source: ByteSource, needle: Uint8Array, start: number, end: number): number {
   let found = -1;
-  for (let position = start; position + needle.length <= end;) {
+  for (let position = start; ;) {
+    position = afterHole(source, needle, position);
+    if (position + needle.length > end) break;
     const { at, searched } = searchPiece(source, needle, position, end - position, true);
     if (at !== -1) found = at;
     if (searched < needle.length) break;
     position += searched - needle.length + 1;
   }
   return found;
+}
+
+/**
+ * The first position from `position` on where the needle may stand: where the last of its bytes that is not zero would
+ * be in a hole, it does not. So terabytes of hole are searched in no time.
+ */
+function afterHole(source: ByteSource, needle: Uint8Array, position: number): number {
+  if (source.nextData === undefined) return position;
+  let reach = needle.length - 1;
+  while (reach >= 0 && needle[reach] === 0) reach--;
+  return reach < 0 ? position : source.nextData(position + reach) - reach;
 }
 
 /** Searches up to `length` bytes from `position`: as many as a window holds, and at least `2 × needle` where there are. */
@@ -79,8 +93,14 @@ function searchPiece(
   return search(copy.subarray(0, source.readIntoSync(copy, position)));
 }
 
-function bytesOf(needle: unknown): Uint8Array {
-  if (typeof needle === 'string') return Buffer.from(needle);
+/** A needle's bytes. Throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, and for what the encoding has not `ERR_INVALID_ARG_VALUE`. */
+export function bytesOf(needle: unknown, encoding: 'utf8' | 'latin1' = 'utf8'): Uint8Array {
+  if (typeof needle === 'string') {
+    const bytes = Buffer.from(needle, encoding);
+    if (encoding === 'latin1' && bytes.toString('latin1') !== needle)
+      throw invalidArgValue('needle', needle, 'cannot be encoded as latin1');
+    return bytes;
+  }
   if (typeof needle === 'number') return Uint8Array.of(toCount(needle, 'needle', 0, 255));
   if (isUint8Array(needle)) return plainBytes(needle);
   throw invalidArgType('needle', 'of type string or number or an instance of Uint8Array', needle);

@@ -1,4 +1,5 @@
-import { invalidArgType, outOfRange } from '../errors.js';
+import { byteLengthOf } from '../bytes.js';
+import { checkConstructor, invalidArgType, outOfRange } from '../errors.js';
 import type { ViewLease } from '../view-table.js';
 import type { WindowCache } from '../window-cache.js';
 
@@ -18,34 +19,42 @@ export interface TypedArrayConstructor<T extends NodeJS.TypedArray> {
  * `ERR_MAPPED_FILE_IO` (`ERR_MAPPED_FILE_NO_SPACE` where the disk was too full for what was written into a hole).
  */
 export class MappedView implements Disposable {
-  /** The range's bytes. Writing them writes the file, unless the view is private or the file read-only. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The memory beneath; up to seven bytes before the range belong to it, for alignment. */
-  readonly buffer: ArrayBuffer;
-  /** Where in `buffer` the range starts, in bytes. */
-  readonly byteOffset: number;
-  /** Where in the file the range starts, as a byte offset. */
-  readonly position: number;
-
   readonly #cache: WindowCache;
   readonly #lease: ViewLease;
-  // The public field can be written to.
   readonly #buffer: ArrayBuffer;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
 
   /** @internal */
   constructor(cache: WindowCache, lease: ViewLease, buffer: ArrayBuffer) {
     this.#cache = cache;
     this.#lease = lease;
-    this.buffer = buffer;
     this.#buffer = buffer;
-    this.byteOffset = lease.byteOffset;
-    this.position = lease.position;
-    this.bytes = new Uint8Array(buffer, lease.byteOffset, lease.length);
+    this.#bytes = new Uint8Array(buffer, lease.byteOffset, lease.length);
+  }
+
+  /** The range's bytes. Writing them writes the file, unless the view is private or the file read-only. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes;
+  }
+
+  /** The memory beneath; up to seven bytes before the range belong to it, for alignment. */
+  get buffer(): ArrayBuffer {
+    return this.#buffer;
+  }
+
+  /** Where in `buffer` the range starts, in bytes. */
+  get byteOffset(): number {
+    return this.#lease.byteOffset;
+  }
+
+  /** Where in the file the range starts, as a byte offset. */
+  get position(): number {
+    return this.#lease.position;
   }
 
   /** Length in bytes; 0 once the view is released or its buffer was transferred. */
   get length(): number {
-    return this.bytes.length;
+    return byteLengthOf(this.#bytes);
   }
 
   /**
@@ -54,9 +63,9 @@ export class MappedView implements Disposable {
    */
   as<T extends NodeJS.TypedArray>(constructor: TypedArrayConstructor<T>): T {
     const size = (constructor as { BYTES_PER_ELEMENT?: unknown } | undefined)?.BYTES_PER_ELEMENT;
-    if (typeof constructor !== 'function' || typeof size !== 'number') {
-      throw invalidArgType('constructor', 'a TypedArray constructor', constructor);
-    }
+    const expected = 'a TypedArray constructor';
+    if (typeof size !== 'number') throw invalidArgType('constructor', expected, constructor);
+    checkConstructor(constructor, 'constructor', expected);
     if (this.position % size !== 0) {
       throw outOfRange('view.position', `a multiple of ${size} for ${constructor.name}`, this.position);
     }
@@ -65,7 +74,7 @@ export class MappedView implements Disposable {
     }
     // A detached buffer takes no new array.
     if (this.length === 0) return new constructor(new ArrayBuffer(0), 0, 0);
-    return new constructor(this.buffer, this.byteOffset, this.length / size);
+    return new constructor(this.#buffer, this.byteOffset, this.length / size);
   }
 
   /** Throws if a page of the view was lost since it was made. */

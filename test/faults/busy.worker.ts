@@ -34,6 +34,29 @@ const tasks: Record<string, () => unknown> = {
     if (next(2) === 0) view.dispose();
     return next(3) === 0 ? flushing : undefined;
   },
+  /** Chunks and pages that are brought into memory on the thread pool. */
+  populating: () =>
+    Promise.all([
+      file.prefetch(),
+      (async () => {
+        let position = 0;
+        for await (const chunk of file.chunks({ chunkSize: 2 ** 18 })) {
+          if (chunk[0] !== byteAt(position)) throw new Error(`wrong byte at ${position}`);
+          position += chunk.length;
+        }
+      })(),
+      file
+        .readable({ borrow: true, chunkSize: 2 ** 17 })
+        .getReader()
+        .read(),
+    ]),
+  async streams() {
+    for await (const line of file.lines({ encoding: 'latin1' })) if (line.length > 1000) break;
+    for await (const chunk of file.readable({ chunkSize: 100_000 })) if (next(5) === chunk.length) break;
+    for await (const chunk of file.createReadStream()) if (next(9) === (chunk as Buffer).length) break;
+    const writer = file.writable({ start: 1000 }).getWriter();
+    await Promise.all([writer.write(oracle(1000, 90_000)), writer.write(oracle(91_000, 1000)), writer.close()]);
+  },
   duplicates() {
     const fd = fs.openSync(path, 'r');
     const other = MappedFile.openSync(fd, 'r');
@@ -62,7 +85,7 @@ parentPort?.postMessage('begun');
 const chosen = tasks[task];
 for (;;) {
   const all = Object.values(tasks);
-  const run = chosen ?? all[next(6)] ?? all[0]!;
+  const run = chosen ?? all[next(all.length)] ?? all[0]!;
   try {
     await run();
   } catch (error) {

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import { MappedFile, type MappedView, WindowPool } from 'sliding-mmap';
-import { native } from '#src/native.js';
+import { native, type NativeMapping } from '#src/native.js';
 import { attempt, codeOf } from '../helpers/errors.js';
 import { byteAt, oracle } from '../helpers/files.js';
 import { Random } from '../torture/support.js';
@@ -35,7 +35,7 @@ function addressSpace(): number {
 }
 
 /** Everything one does with a file, over and over, at random places. */
-async function use(file: MappedFile): Promise<void> {
+async function use(file: MappedFile, views = true): Promise<void> {
   const buffer = Buffer.alloc(5000);
   const kept: string[] = [];
   for (let i = 0; i < count; i++) {
@@ -51,9 +51,19 @@ async function use(file: MappedFile): Promise<void> {
     if (i % 10 === 2) file.getFloat64(Math.floor(random.below(2 ** 32) * 15));
     kept.push(`line ${i}`);
   }
-  let streamed = 0;
-  for await (const chunk of file.readable({ start: 0, end: 32 * MiB })) streamed += chunk.length;
-  assert.equal(streamed, 32 * MiB);
+  // Borrowed chunks are views, which need room.
+  for (const borrow of views ? [false, true] : [false]) {
+    let streamed = 0;
+    for await (const chunk of file.readable({ start: 0, end: 32 * MiB, borrow })) streamed += chunk.length;
+    assert.equal(streamed, 32 * MiB);
+  }
+  const reader = file.readable({ start: places[2] as number }).getReader({ mode: 'byob' });
+  const { value } = await reader.read(new Uint8Array(4096));
+  assert.ok(oracle(places[2] as number, 4096).equals(value as Uint8Array));
+  await reader.cancel();
+  for await (const line of file.lines({ start: size - 40 * MiB, end: size - 40 * MiB + needle.length })) {
+    assert.equal(line, needle);
+  }
   assert.equal(file.indexOf(needle, size - 64 * MiB), size - 40 * MiB);
   assert.equal(file.lastIndexOf(needle), size - 40 * MiB);
   const writer = file.writable({ start: places[3] as number }).getWriter();
@@ -91,6 +101,37 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     }
   },
 
+  /** A limit that was there from the start: no mapping fits beside what the engine is left. */
+  async start() {
+    makeFile();
+    for (const options of [{}, { windowSize: 4096 }]) {
+      await using file = await MappedFile.open(path, 'r+', { ...options, pool: new WindowPool() });
+      await use(file, false);
+    }
+  },
+
+  /** The whole address space is taken, but for holes of 1 MiB: no window of 8 MiB fits anywhere. */
+  async fragments() {
+    makeFile();
+    const taken: NativeMapping[] = [];
+    for (;;) {
+      const mapping = native.createWindow(MiB);
+      if (typeof mapping !== 'object') break;
+      taken.push(mapping);
+    }
+    assert.ok(taken.length > 256, `${taken.length} pieces`);
+    const release = (keep: (i: number) => boolean): void => {
+      for (const [i, { id, buffer }] of taken.entries()) if (!keep(i)) native.releaseMapping(id, buffer);
+    };
+    release((i) => i % 2 === 0);
+    for (const windowSize of [8 * MiB, 64 * 1024]) {
+      await using file = await MappedFile.open(path, 'r+', { windowSize, pool: new WindowPool() });
+      await use(file, false);
+      assert.ok(file.stats().refusals > 0);
+    }
+    release(() => false);
+  },
+
   /** All that is left is holes shorter than a window: now and then the system refuses, for short or for long. */
   async holes() {
     makeFile();
@@ -102,7 +143,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
       native.injectFailure(random.below(2), random.below(10), random.pick([1, 3, 100]), os.constants.errno.ENOMEM);
     }, 1);
     try {
-      await use(file);
+      await use(file, false);
     } finally {
       clearInterval(refuse);
       native.injectFailure(0, 0, 0, 0);

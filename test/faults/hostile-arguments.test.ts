@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import { MappedFile } from 'sliding-mmap';
+import { run } from '../helpers/child.js';
 import { Folder, oracle } from '../helpers/files.js';
 import { withstandHostileArguments } from '../torture/hostile-arguments.js';
+import { entries } from '../torture/surface.js';
 
 describe('hostile arguments', () => {
   it('get documented errors, and leave the file usable', async function () {
@@ -9,12 +12,25 @@ describe('hostile arguments', () => {
     await withstandHostileArguments(Date.now() % 2 ** 31, 20_000);
   });
 
-  it('does not unmap a view under its array when its fields are written to', () => {
+  it('survives functions of the language that somebody replaced', async () => {
+    using folder = new Folder();
+    const result = await run(new URL('./replaced.program.js', import.meta.url), [folder.join('data')]);
+    assert.deepEqual(result, { stdout: 'survived\n', stderr: '', code: 0, signal: null });
+  });
+
+  it('know every way into the package', () => {
+    const { exports } = createRequire(import.meta.url)('sliding-mmap/package.json') as { exports: object };
+    assert.deepEqual(Object.keys(exports), entries);
+  });
+
+  it('a view lets nobody put another array in place of its own', () => {
     using folder = new Folder();
     using file = MappedFile.openSync(folder.file(5000), 'r+');
     const view = file.view();
     const { bytes } = view;
-    Object.assign(view, { buffer: new ArrayBuffer(8) });
+    for (const key of ['bytes', 'buffer', 'byteOffset', 'position', 'length'])
+      assert.throws(() => Object.assign(view, { [key]: new ArrayBuffer(8) }), TypeError);
+    assert.equal(view.bytes, bytes);
     view.dispose();
     assert.equal(bytes.length, 0);
   });

@@ -287,6 +287,86 @@ export const scenarios: Record<string, (place: Place) => unknown> = {
     assert.ok(fs.readFileSync(path).equals(oracle(0, size)));
   },
 
+  /** The mapping keeps the old file; its descriptor does, too. */
+  'replaced by another file': async ({ path, options }) => {
+    await using file = await MappedFile.open(path, 'r+', options);
+    assert.equal(file.getUint8(9 * granule), byteAt(9 * granule));
+    const view = options.backing === 'read' ? undefined : file.view(0, 100);
+    const lines = file.lines({ encoding: 'latin1' })[Symbol.iterator]();
+    const first = lines.next().value as string;
+    fs.writeFileSync(`${path}.new`, 'short');
+    fs.renameSync(`${path}.new`, path);
+    assert.equal(file.refreshSync(), size);
+    assert.ok(file.sliceSync().equals(oracle(0, size)) && (await file.slice()).equals(oracle(0, size)));
+    assert.equal(file.getUint8(9 * granule), byteAt(9 * granule));
+    assert.equal(file.indexOf(oracle(9 * granule, 20)), 9 * granule);
+    let left = first.length;
+    for (let step = lines.next(); step.done !== true; step = lines.next()) left += step.value.length;
+    assert.ok(left > size * 0.9, 'lines go on in the file that was opened');
+    let streamed = 0;
+    for await (const chunk of file.readable({ chunkSize: 1000 })) {
+      assert.ok(oracle(streamed, chunk.length).equals(chunk));
+      streamed += chunk.length;
+    }
+    assert.equal(streamed, size);
+    assert.ok(view === undefined || oracle(0, 100).equals(view.bytes));
+    file.setUint8(0, 1);
+    file.writeSync('x', 1);
+    await file.flush();
+    assert.equal(fs.readFileSync(path, 'latin1'), 'short', 'the new file has none of it');
+    view?.dispose();
+    await using anew = await MappedFile.open(path, 'r', options);
+    assert.equal(anew.sliceSync().toString(), 'short');
+  },
+
+  /** Some cut it down, and let it grow again, between every two calls: all of them see the new bytes. */
+  'cut and grown between any two calls': async ({ path, options }) => {
+    const other = (): Buffer => oracle(1, size);
+    const calls: Array<(file: MappedFile) => unknown> = [
+      (file) => file.getUint8(5 * granule) === other()[5 * granule],
+      (file) => file.getBigUint64(6 * granule) === other().readBigUInt64BE(6 * granule),
+      (file) => file.readSync(Buffer.alloc(50), 0, 50, 7 * granule) === 50,
+      (file) => file.sliceSync(7 * granule, 7 * granule + 40).equals(other().subarray(7 * granule, 7 * granule + 40)),
+      (file) => file.sliceSync().equals(other()),
+      async (file) => (await file.slice(8 * granule)).equals(other().subarray(8 * granule)),
+      async (file) => (await file.read(Buffer.alloc(9), 0, 9, 9 * granule)).bytesRead === 9,
+      (file) => file.indexOf(other().subarray(10 * granule, 10 * granule + 30)) === 10 * granule,
+      (file) => file.lastIndexOf(other().subarray(11 * granule, 11 * granule + 30)) === 11 * granule,
+      (file) => [...file.lines({ encoding: 'buffer' })].reduce((sum, line) => sum + line.length + 1, 0) >= size,
+      async (file) => {
+        const bytes: Uint8Array[] = [];
+        for await (const chunk of file.readable({ start: 3 * granule })) bytes.push(chunk);
+        return Buffer.concat(bytes).equals(other().subarray(3 * granule));
+      },
+      async (file) => {
+        const bytes: Buffer[] = [];
+        for await (const chunk of file.createReadStream({ start: granule })) bytes.push(chunk as Buffer);
+        return Buffer.concat(bytes).equals(other().subarray(granule));
+      },
+      async (file) => {
+        // A view, or a chunk beside the next one, does not fit the smallest pool.
+        if (options.backing === 'read' || options.pool?.maxWindows === 1) return true;
+        const bytes: Buffer[] = [];
+        for await (const chunk of file.chunks({ chunkSize: 5000 })) bytes.push(Buffer.from(chunk));
+        using view = file.view(2 * granule);
+        return (
+          Buffer.concat(bytes).equals(other()) &&
+          other()
+            .subarray(2 * granule)
+            .equals(view.bytes)
+        );
+      },
+    ];
+    for (const call of calls) {
+      regrow(path);
+      await using file = await MappedFile.open(path, 'r', options);
+      for (let i = 0; i < 16; i++) file.getUint8(i * granule);
+      cut(path, 100);
+      fs.writeFileSync(path, other(), { flag: 'r+' });
+      assert.equal(await call(file), true, String(call));
+    }
+  },
+
   'several files at once'({ path, options }) {
     fs.copyFileSync(path, `${path}.other`);
     using lost = MappedFile.openSync(path, 'r', options);

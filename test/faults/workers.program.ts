@@ -42,7 +42,17 @@ async function nothingLeft(): Promise<void> {
 
 const scenarios: Record<string, () => Promise<void>> = {
   async terminated() {
-    for (const task of ['scalars', 'reads', 'writes', 'flushes', 'views', 'duplicates', 'everything']) {
+    for (const task of [
+      'scalars',
+      'reads',
+      'writes',
+      'flushes',
+      'views',
+      'populating',
+      'streams',
+      'duplicates',
+      'everything',
+    ]) {
       for (let round = 0; round < 3; round++) {
         const { worker, begun } = start(task);
         await begun;

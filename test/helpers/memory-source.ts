@@ -52,6 +52,7 @@ export class MemoryFile implements ByteSource, ByteSink {
   appending = false;
   onRead: Hook = () => {};
   onWrite: Hook = () => {};
+  onPrefetch: (start: number, end: number) => void | Promise<void> = () => {};
   onFlush: () => void | Promise<void> = () => {};
   onPreallocate: (start: number, length: number) => void | Promise<void> = () => {};
   /** No read returns more than this many bytes. */
@@ -63,6 +64,8 @@ export class MemoryFile implements ByteSource, ByteSink {
   refreshes = 0;
   /** Position and length of every write, in order. */
   readonly writes: Array<[position: number, length: number]> = [];
+  /** Start and end of every range that was asked for ahead, in order. */
+  readonly prefetches: Array<[start: number, end: number]> = [];
   /** How many reads or writes are under way. */
   underWay = 0;
   /** How many times the file was held, and let go. */
@@ -144,15 +147,20 @@ export class MemoryFile implements ByteSource, ByteSink {
     return use(this.content.subarray(position, position + length));
   }
 
-  async prefetch(): Promise<void> {}
+  async prefetch(start: number, end: number): Promise<void> {
+    this.#refuseWhenClosed();
+    this.prefetches.push([start, end]);
+    await this.onPrefetch(start, end);
+  }
 
   release(): void {}
 
-  async writeFrom(bytes: Uint8Array, position: number): Promise<number> {
+  async writeFrom(bytes: Uint8Array, position: number, kept = false): Promise<number> {
     this.#refuseWhenClosed();
     const at = this.appending ? this.#length : position;
     assert.equal(this.underWay, 0, 'one write at a time');
-    const copy = Buffer.from(bytes);
+    // What is kept shows here when it was not left alone.
+    const copy = kept ? bytes : Buffer.from(bytes);
     this.writes.push([at, copy.length]);
     this.underWay++;
     try {

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
 
 #include "core/mapping.h"
@@ -123,6 +124,139 @@ void AbsorbsInManyRanges() {
     Check(mapping.data()[9] == 0 && mapping.faults() == 1, "each range is known");
 }
 
+size_t SystemMappings() {
+  FILE* maps = fopen("/proc/self/maps", "re");
+  if (maps == nullptr) return 0;
+  size_t lines = 0;
+  for (int c; (c = fgetc(maps)) != EOF;)
+    if (c == '\n') ++lines;
+  fclose(maps);
+  return lines;
+}
+
+// Pages with others between them, which merge with nothing.
+void LosesPagesOneByOne() {
+  FaultGuard::Install();
+  constexpr size_t kPages = 4000;
+  constexpr size_t kRanges = 24;
+  const size_t page = os::PageSize();
+  static Mapping mappings[kRanges];
+  const size_t before = SystemMappings();
+  size_t after_one = 0;
+  for (Mapping& mapping : mappings) {
+    volatile uint8_t* bytes = Guarded(&mapping, kPages);
+    for (size_t i = kPages; i >= 2; i -= 2) Check(bytes[(i - 1) * page] == 0, "zeros");
+    Check(mapping.first_fault() == (kPages - 1) * page, "the first is known");
+    if (after_one == 0) after_one = SystemMappings();
+  }
+  Check(after_one < before + 2 * 256 + 10, "one range is split into a bounded number of mappings");
+  const uint64_t most = os::MaxMappings();
+  if (most == 0) return;
+  Check(SystemMappings() < before + most / 8 + 3 * kRanges, "and so are all together");
+  // What is renewed may lose pages one by one again.
+  for (Mapping& mapping : mappings) mapping.Reset();
+  Check(SystemMappings() < before + 3 * kRanges, "they are whole again");
+  const int fd = EmptyFile();
+  Check(mappings[0].Slide(fd, 0, kPages * page, os::Access::kRead, os::Sharing::kShared) == 0, "a mapping");
+  close(fd);
+  const size_t whole = SystemMappings();
+  Check(mappings[0].data()[9 * page] == 0 && SystemMappings() == whole + 2, "one page of its own");
+}
+
+// A file that is cut in the middle: however many pages are lost, those before the cut are still the file's.
+void KeepsWhatIsLeft() {
+  FaultGuard::Install();
+  constexpr size_t kPages = 4000;
+  const size_t page = os::PageSize();
+  const int fd = EmptyFile();
+  for (size_t i = 0; i < kPages; ++i) {
+    const uint8_t byte = static_cast<uint8_t>(i % 251 + 1);
+    Check(pwrite(fd, &byte, 1, static_cast<off_t>(i * page)) == 1, "a page");
+  }
+  Mapping mapping;
+  Check(mapping.Reserve(kPages * page) == 0, "address space");
+  Check(mapping.Slide(fd, 0, kPages * page, os::Access::kReadWrite, os::Sharing::kShared) == 0, "a mapping");
+  const volatile uint8_t* bytes = mapping.data();
+  Check(ftruncate(fd, static_cast<off_t>(kPages / 2 * page)) == 0, "a cut");
+  for (size_t i = 0; i < kPages; i += 2) {
+    const size_t j = i * 1237 % kPages;
+    Check(bytes[j * page] == (j < kPages / 2 ? j % 251 + 1 : 0), "what is left, and zeros");
+  }
+  close(fd);
+}
+
+// Ranges that come and go on other threads must not be taken for the one that was touched: its owner would not
+// be told. Here a short one at a low address and a long one at a high address take the same slot in turn; the
+// start of the one with the length of the other holds every address.
+std::atomic<bool> enough{false};
+
+void* ComeAndGo(void*) {
+  const size_t page = os::PageSize();
+  while (!enough.load()) {
+    FaultGuard::Unguard(FaultGuard::Guard(reinterpret_cast<void*>(page), page));
+    FaultGuard::Unguard(FaultGuard::Guard(reinterpret_cast<void*>(SIZE_MAX / 2 + 1), SIZE_MAX / 2));
+  }
+  return nullptr;
+}
+
+void* LoseAndLook(void*) {
+  const size_t page = os::PageSize();
+  for (int i = 0; i < 5000; ++i) {
+    Mapping mapping;
+    volatile uint8_t* bytes = Guarded(&mapping, 3);
+    Check(bytes[2 * page + 1] == 0, "zeros");
+    Check(mapping.faults() == 1 && mapping.first_fault() == 2 * page + 1, "the fault is this range's");
+    bytes[2 * page] = 1;
+  }
+  return nullptr;
+}
+
+void TellsRangesApart() {
+  FaultGuard::Install();
+  pthread_t come_and_go, lose_and_look;
+  pthread_create(&come_and_go, nullptr, ComeAndGo, nullptr);
+  usleep(1000);
+  pthread_create(&lose_and_look, nullptr, LoseAndLook, nullptr);
+  pthread_join(lose_and_look, nullptr);
+  enough.store(true);
+  pthread_join(come_and_go, nullptr);
+}
+
+// A thread that was not waited for goes on in a range that is retired, and is stopped by nothing.
+std::atomic<bool> ended{false};
+
+void* GoOn(void* argument) {
+  auto* bytes = static_cast<volatile uint8_t*>(argument);
+  const size_t page = os::PageSize();
+  for (size_t i = 0; !ended.load(); i = (i + 1) % 64) {
+    bytes[i * page] = 7;
+    (void)bytes[(63 - i) * page];
+  }
+  return nullptr;
+}
+
+void RetiresUnderThreads() {
+  FaultGuard::Install();
+  const size_t page = os::PageSize();
+  for (int round = 0; round < 200; ++round) {
+    Mapping mapping;
+    volatile uint8_t* bytes = Guarded(&mapping, 64);
+    ended.store(false);
+    pthread_t thread;
+    pthread_create(&thread, nullptr, GoOn, const_cast<uint8_t*>(bytes));
+    usleep(static_cast<useconds_t>(round));
+    const int64_t before = Mapping::Count();
+    Check(mapping.Retire(), "it is retired");
+    Check(!mapping.Retire() && Mapping::Count() == before - 1 && mapping.mapped() == 0, "once");
+    usleep(50);
+    bytes[5 * page] = 1;
+    ended.store(true);
+    pthread_join(thread, nullptr);
+    mapping.Release();
+    Check(Mapping::Count() == before - 1, "and is not counted twice");
+  }
+}
+
 // As another copy of the guard would be, put in place over this one, and this one again over it.
 struct sigaction beneath;
 void PassBack(int signal, siginfo_t* info, void* context) { beneath.sa_sigaction(signal, info, context); }
@@ -210,6 +344,14 @@ int main(int argc, char** argv) {
     DiesOfReleasedRange();
   else if (name == "a signal that was sent")
     DiesOfSentSignal();
+  else if (name == "loses pages one by one")
+    LosesPagesOneByOne();
+  else if (name == "keeps what is left")
+    KeepsWhatIsLeft();
+  else if (name == "tells ranges apart that come and go")
+    TellsRangesApart();
+  else if (name == "retires a range under a thread")
+    RetiresUnderThreads();
   else if (name == "a signal that goes in a circle")
     DiesOfCircle();
   else

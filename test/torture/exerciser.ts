@@ -297,7 +297,6 @@ class Exerciser {
 
   #viewed(most?: number): { file: MappedFile; start: number; end: number } | undefined {
     const file = this.#either(true);
-    if (file.backing === 'read') return undefined;
     // A pool of one window has room for two granules.
     const range = this.#range(this.#views ? most : 1);
     return range === undefined ? undefined : { file, ...range };
@@ -316,6 +315,8 @@ class Exerciser {
 
   /** Views that live on for a while show what is written by whatever path. */
   #holdView(): void {
+    // Where nothing is mapped they are copies, which show what others wrote when the file is refreshed.
+    if (this.#file.backing === 'read') this.#file.refreshSync();
     for (const { view, start, end } of this.#held) this.#same(view.bytes, start, end);
     if (this.#held.length >= 3) return this.#letGo(this.#random.pick(this.#held));
     const range = this.#views ? this.#viewed(40_000) : undefined;
@@ -347,7 +348,7 @@ class Exerciser {
   async #readable(): Promise<void> {
     const start = this.#position(mostBytes);
     const end = this.#random.chance(0.5) ? undefined : start + this.#length();
-    const borrow = this.#views && this.#file.backing !== 'read' && this.#random.chance(0.3);
+    const borrow = this.#views && this.#random.chance(0.3);
     this.#note(`[${start}, ${end})${borrow ? ' borrowing' : ''}`);
     // What is borrowed is known to be there, or an error.
     if (borrow) this.#file.refreshSync();

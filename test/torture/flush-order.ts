@@ -70,7 +70,7 @@ export function checkFlushOrder(rounds: number, seed: number): Flushes {
   const path = folder.join('data');
   const traced = folder.join('trace');
   const program = fileURLToPath(new URL('./programs/flusher.js', import.meta.url));
-  const trace = 'trace=msync,fdatasync,write,pwrite64,mmap,munmap';
+  const trace = 'trace=msync,fdatasync,write,pwrite64,mmap,?mmap2,munmap';
   const command = ['-f', '-y', '-s', '4096', '-e', trace, '-o', traced, process.execPath, program, path];
   const { status, stderr } = spawnSync('strace', [...command, String(rounds), String(seed)], { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
@@ -87,7 +87,8 @@ function check(calls: readonly Call[], path: string): Flushes {
     const args = call.args.split(', ');
     const onFile = call.args.includes(`<${path}>`);
     switch (call.name) {
-      case 'mmap': {
+      case 'mmap':
+      case 'mmap2': {
         const address = Number(call.result);
         mappings.delete(address);
         if (!onFile || !call.args.includes('MAP_SHARED')) break;

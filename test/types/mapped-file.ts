@@ -39,7 +39,7 @@ export async function opening(handle: FileHandle): Promise<void> {
   // @ts-expect-error the constructor is not public
   new MappedFile();
   exact<'r' | 'r+' | 'w' | 'w+' | 'wx' | 'wx+' | 'a' | 'a+'>()({} as OpenFlags, true);
-  exact<'auto' | 'mmap' | 'read' | undefined>()(({} as OpenOptions).backing, true);
+  exact<'auto' | 'mmap' | 'read' | 'spool' | undefined>()(({} as OpenOptions).backing, true);
 }
 
 export function properties(file: MappedFile): void {

@@ -118,5 +118,15 @@ describe('examples', function () {
       assert.match(stdout, /10000 values of a file of 1 TiB \(\d+ MiB on disk\) are right/);
       assert.deepEqual(readdirSync(folder), []);
     });
+
+    it('does the same in a process with little address space left, and refuses a limit that is none', function () {
+      assert.equal(run('bigger-than-memory', ['--limit', 'few']).status, 2);
+      if (process.platform !== 'linux' || process.arch !== 'x64') return this.skip();
+      const { status, stdout, stderr } = run('bigger-than-memory', ['--limit', '96'], { TMPDIR: folder });
+      assert.deepEqual({ status, stderr }, { status: 0, stderr: '' }, stdout);
+      assert.match(stdout, /refused \d+ times/);
+      assert.match(stdout, /10000 values of a file of 1 TiB \(\d+ MiB on disk\) are right/);
+      assert.deepEqual(readdirSync(folder), []);
+    });
   });
 });

@@ -1,0 +1,45 @@
+/** What a descriptor leads to, as far as it matters for reading it. */
+import fs from 'node:fs';
+import tty from 'node:tty';
+import { native } from '../native.js';
+
+/**
+ * `'sized'`: a file, or a block device. `'sizeless'`: a file that has positions but does not tell its size. `'stream'`: a
+ * pipe, a FIFO or a socket. `'tty'`: a terminal. `'device'`: another character device. `'directory'`.
+ */
+export type Kind = 'sized' | 'sizeless' | 'stream' | 'tty' | 'device' | 'directory';
+
+/**
+ * File systems whose files are made while they are read (statfs(2), linux/magic.h): procfs, sysfs, debugfs, tracefs,
+ * cgroup, cgroup2, securityfs. They say 0, or a whole page.
+ */
+const generated = new Set([0x9fa0, 0x62656572, 0x64626720, 0x74726163, 0x27e0eb, 0x63677270, 0x73636673]);
+/** No file that is longer than this says so wrongly. */
+const mostWrong = 64 * 1024;
+
+/** Throws Node's own error for a descriptor that is none. */
+export function kindOf(fd: number): Kind {
+  const stats = fs.fstatSync(fd);
+  if (stats.isDirectory()) return 'directory';
+  if (stats.isFIFO() || stats.isSocket()) return 'stream';
+  if (stats.isCharacterDevice()) return tty.isatty(fd) ? 'tty' : 'device';
+  return stats.isFile() && stats.size <= mostWrong && stats.blocks === 0 && !tellsItsSize(fd, stats.size)
+    ? 'sizeless'
+    : 'sized';
+}
+
+function tellsItsSize(fd: number, size: number): boolean {
+  const byte = new Uint8Array(1);
+  // A file system in user space may not know either. Nothing is taken from a file by looking at it like this.
+  if (size > 0) return native.read(fd, byte, 0, 1, size - 1) !== 0;
+  // Here it is: some of these give a message once only.
+  return !isGenerated(fd) && native.read(fd, byte, 0, 1, 0) <= 0;
+}
+
+function isGenerated(fd: number): boolean {
+  try {
+    return generated.has(fs.statfsSync(`/proc/self/fd/${fd}`).type);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,122 @@
+/** A file that another process appends to. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { MappedFile } from 'sliding-mmap';
+import { byteAt, Folder, oracle } from '../helpers/files.js';
+import { configurations, granule } from '../helpers/sizes.js';
+
+async function collected(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(Uint8Array.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+describe('a file that another process appends to', () => {
+  let child: ChildProcess;
+  let folder: Folder;
+  let path: string;
+  before(() => {
+    folder = new Folder();
+    path = folder.file(10);
+    child = fork(fileURLToPath(new URL('./appender.program.js', import.meta.url)), [path]);
+  });
+  after(async () => {
+    child.disconnect();
+    await once(child, 'exit');
+    folder[Symbol.dispose]();
+  });
+  const append = async (length: number): Promise<number> => {
+    child.send(length);
+    const [size] = (await once(child, 'message')) as [number];
+    return size;
+  };
+
+  /** What must see the new bytes at once, as node:fs does: given the size before and after. */
+  const calls: Record<string, (file: MappedFile, old: number, size: number) => unknown> = {
+    readSync: (file, old, size) => {
+      const bytes = Buffer.alloc(size);
+      assert.equal(file.readSync(bytes, 0, size, old - 5), size - old + 5);
+      assert.ok(bytes.subarray(0, size - old + 5).equals(oracle(old - 5, size - old + 5)));
+    },
+    read: async (file, old, size) => {
+      const { bytesRead, buffer } = await file.read(Buffer.alloc(size), 0, size, old - 5);
+      assert.ok(buffer.subarray(0, bytesRead).equals(oracle(old - 5, size - old + 5)));
+    },
+    getUint8: (file, _, size) => assert.equal(file.getUint8(size - 1), byteAt(size - 1)),
+    slice: async (file, old, size) => assert.ok((await file.slice(old - 1)).equals(oracle(old - 1, size - old + 1))),
+    sliceSync: (file, old, size) => assert.ok(file.sliceSync(old - 1, size).equals(oracle(old - 1, size - old + 1))),
+    view: (file, _, size) => {
+      using view = file.view(size - 8, size);
+      assert.ok(oracle(size - 8, 8).equals(view.bytes));
+    },
+    indexOf: (file, old, size) => assert.equal(file.indexOf(oracle(size - 9, 9), old - 9), size - 9),
+    lastIndexOf: (file, _, size) => assert.equal(file.lastIndexOf(oracle(size - 9, 9)), size - 9),
+    readable: async (file, old, size) => {
+      assert.ok((await collected(file.readable({ start: old - 1 }))).equals(oracle(old - 1, size - old + 1)));
+    },
+    chunks: (file, old, size) => {
+      const chunks: Uint8Array[] = [];
+      for (const chunk of file.chunks({ start: old - 1, chunkSize: granule })) chunks.push(chunk.slice());
+      assert.ok(Buffer.concat(chunks).equals(oracle(old - 1, size - old + 1)));
+    },
+    lines: (file, old, size) => {
+      const lines = [...file.lines({ start: old - 1, encoding: 'latin1', delimiter: '\n' })];
+      const expected = oracle(old - 1, size - old + 1)
+        .toString('latin1')
+        .split('\n');
+      if (expected.at(-1) === '') expected.pop();
+      assert.deepEqual(lines, expected);
+    },
+  };
+
+  for (const configuration of configurations) {
+    it(`is seen to grow by every call, without refresh, ${configuration.name}`, async () => {
+      using file = MappedFile.openSync(path, 'r', configuration.options());
+      for (const [name, call] of Object.entries(calls)) {
+        for (const length of [1, 9, 300, granule - 1, granule]) {
+          const old = fs.statSync(path).size;
+          file.refreshSync();
+          // So that the last window is there, and ends where the file ended.
+          assert.equal(file.getUint8(old - 1), byteAt(old - 1));
+          const size = await append(Math.max(length, 9));
+          assert.equal(file.size, old, name);
+          await call(file, old, size);
+        }
+      }
+    });
+
+    it(`is known after refresh, and the windows grow in place, ${configuration.name}`, async () => {
+      using file = MappedFile.openSync(path, 'r', configuration.options());
+      file.getUint8(file.size - 1);
+      for (let i = 0; i < 20; i++) {
+        const size = await append(97);
+        assert.equal(await file.refresh(), size);
+        const { slides } = file.stats();
+        const stays = Math.floor((size - 1) / granule) === Math.floor((size - 98) / granule);
+        for (let at = size - 97; at < size; at++) assert.equal(file.getUint8(at), byteAt(at));
+        // The page was there: its window is longer now, and was not mapped again.
+        if (stays) assert.equal(file.stats().slides, slides);
+      }
+      assert.ok(file.sliceSync().equals(oracle(0, file.size)));
+    });
+  }
+
+  it('keeps a stream going that has not yet come to the end', async () => {
+    using file = MappedFile.openSync(path, 'r', configurations[2]?.options());
+    const old = file.size;
+    const reader = file.readable({ chunkSize: 1000 }).getReader();
+    const chunks: Uint8Array[] = [];
+    let size = old;
+    for (let n = 0; ; n++) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      chunks.push(value);
+      if (n % 3 === 0 && n < 60) size = await append(500);
+    }
+    assert.ok(size > old);
+    assert.ok(Buffer.concat(chunks).equals(oracle(0, size)));
+  });
+});
