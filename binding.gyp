@@ -12,6 +12,7 @@
         "addon/napi/files.cc",
         "addon/napi/hot_reads.cc",
         "addon/napi/jobs.cc",
+        "addon/napi/locks.cc",
         "addon/napi/mappings.cc",
         "addon/napi/sources.cc",
         "addon/napi/search.cc"

@@ -179,6 +179,11 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     return this.#writable;
   }
 
+  /** How it was opened, whatever `protect` has made of it. */
+  get openedWritable(): boolean {
+    return this.#openedWritable;
+  }
+
   get backing(): 'mmap' | 'read' {
     return this.#windows.mayMap ? 'mmap' : 'read';
   }

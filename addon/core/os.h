@@ -94,6 +94,19 @@ int ReopenForHoles(int fd, int* own);
 // errno. Moves the descriptor's cursor (lseek(2), SEEK_DATA).
 int64_t NextData(int fd, int64_t position);
 
+// --- locks
+// ---------------------------------------------------------------------------------------------------
+
+enum class LockKind { kNone, kShared, kExclusive };
+// A descriptor of its own on the same file, closed on exec, for locks that belong to nobody else: those of a
+// duplicate would be the open file's. Open for writing where `fd` is, as an exclusive lock needs it.
+// EOPNOTSUPP where the system cannot open a file again by its descriptor.
+int ReopenForLocks(int fd, int* own);
+// Takes an advisory lock of [start, start + length), 0 being all there will ever be, or gives it back
+// (kNone), without waiting: EAGAIN where another open file holds one that excludes it. EOPNOTSUPP for a part
+// of a file where the system only locks whole ones.
+int Lock(int fd, uint64_t start, uint64_t length, LockKind kind);
+
 // What a descriptor was opened for.
 struct OpenMode {
   bool readable;

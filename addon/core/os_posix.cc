@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/param.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -12,8 +14,8 @@
 #if defined(__linux__)
 #include <linux/fs.h>
 #include <linux/magic.h>
-#include <sys/ioctl.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/vfs.h>
 #endif
 
@@ -274,6 +276,53 @@ int ReopenForHoles(int fd, int* own) {
   return *own == -1 ? errno : 0;
 #else
   return EOPNOTSUPP;
+#endif
+}
+
+int ReopenForLocks(int fd, int* own) {
+  const int mode = fcntl(fd, F_GETFL);
+  if (mode == -1) return errno;
+  const int flags = ((mode & O_ACCMODE) == O_RDWR ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+#if defined(__linux__)
+  char name[32];
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  *own = Retry([&] { return open(name, flags); });
+  return *own == -1 ? errno : 0;
+#elif defined(__APPLE__)
+  // By its path, which may lead to another file by now.
+  char name[MAXPATHLEN];
+  if (fcntl(fd, F_GETPATH, name) == -1) return errno;
+  const int found = Retry([&] { return open(name, flags); });
+  if (found == -1) return errno;
+  struct stat wanted;
+  struct stat got;
+  if (fstat(fd, &wanted) != 0 || fstat(found, &got) != 0 || wanted.st_dev != got.st_dev ||
+      wanted.st_ino != got.st_ino) {
+    close(found);
+    return ENOENT;
+  }
+  *own = found;
+  return 0;
+#else
+  return EOPNOTSUPP;
+#endif
+}
+
+int Lock(int fd, uint64_t start, uint64_t length, LockKind kind) {
+#if defined(F_OFD_SETLK)
+  // Of the open file description, not of the process (fcntl(2)): another descriptor's close does not drop it.
+  struct flock lock = {};
+  lock.l_type = kind == LockKind::kNone ? F_UNLCK : kind == LockKind::kShared ? F_RDLCK : F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(start);
+  lock.l_len = static_cast<off_t>(length);
+  if (Retry([&] { return fcntl(fd, F_OFD_SETLK, &lock); }) == 0) return 0;
+  return errno == EACCES ? EAGAIN : errno;
+#else
+  if (start != 0 || length != 0) return EOPNOTSUPP;
+  const int operation = kind == LockKind::kNone ? LOCK_UN : kind == LockKind::kShared ? LOCK_SH : LOCK_EX;
+  if (Retry([&] { return flock(fd, operation | LOCK_NB); }) == 0) return 0;
+  return errno == EWOULDBLOCK ? EAGAIN : errno;
 #endif
 }
 

@@ -31,6 +31,7 @@ export const surface: Readonly<Record<string, Surface>> = {
       ...['slice', 'sliceSync', 'view', 'readable', 'chunks', 'writable', 'createReadStream', 'createWriteStream'],
       ...['indexOf', 'lastIndexOf', 'includes', 'lines', 'split'],
       ...['flush', 'flushSync', 'truncate', 'truncateSync', 'refresh', 'refreshSync', 'stat', 'prefetch', 'protect'],
+      ...['lock', 'tryLock'],
       ...['stats', 'close', 'closeSync', '[Symbol.dispose]', '[Symbol.asyncDispose]'],
     ],
   },
@@ -40,6 +41,10 @@ export const surface: Readonly<Record<string, Surface>> = {
       ...['bytes', 'buffer', 'byteOffset', 'position', 'length'],
       ...['as', 'check', 'flush', 'flushSync', 'dispose', '[Symbol.dispose]'],
     ],
+  },
+  FileLock: {
+    called: ['exclusive', 'start', 'end', 'released', 'release', '[Symbol.dispose]'],
+    not: made,
   },
   WindowPool: {
     called: ['new', 'static default', 'stats'],
