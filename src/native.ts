@@ -128,6 +128,15 @@ export interface Native {
    */
   watchNames(folder: string): number;
 
+  /** Lets a private view show the file again. */
+  discard(id: number, fd: number): number;
+  /**
+   * Writes back some of what was changed in `[from, to)`, positions in the file, of a private view, lets its pages show
+   * the file again, and gives the position to go on from. -EFAULT when a page was lost.
+   */
+  commit(id: number, fd: number, from: number, to: number): number;
+  commitAsync(id: number, fd: number, from: number, to: number): Promise<number>;
+
   /** A descriptor of its own on the same file, for {@link lock}; `closeDuplicate` closes it. */
   reopenForLocks(fd: number): number;
   /**

@@ -52,6 +52,13 @@ bool IsResident(const void* address, size_t length);
 // those who neither own the file nor may write it (mincore(2)).
 bool TellsResidency(int fd);
 
+// Lets the pages of a private mapping, which can be read and written, show the file from `position` on again.
+// After an error they may hold anything.
+int DropChanges(void* address, size_t length, int fd, uint64_t position);
+// Which of the pages from `address` on, in a private mapping, have been written: 1 in `changed`, or 0.
+// EOPNOTSUPP where the system does not tell.
+int ChangedPages(const void* address, size_t pages, uint8_t* changed);
+
 // Writes the dirty pages of a shared mapping to the file and waits for the device.
 int SyncMapping(void* address, size_t length);
 

@@ -207,6 +207,44 @@ bool TellsResidency(int fd) {
   return user == 0 || found.st_uid == user;
 }
 
+int DropChanges(void* address, size_t length, int fd, uint64_t position) {
+#if defined(__linux__)
+  // Elsewhere the advice may leave them; here it refuses pages that are locked in memory.
+  if (madvise(address, length, MADV_DONTNEED) == 0) return 0;
+#endif
+  return MapFile(address, length, fd, position, Access::kReadWrite, Sharing::kPrivate);
+}
+
+int ChangedPages(const void* address, size_t pages, uint8_t* changed) {
+#if defined(__linux__)
+  const int map = Retry([] { return open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC); });
+  if (map == -1) return EOPNOTSUPP;
+  // A page that was copied is there, or swapped out, and not the file's (pagemap(5)).
+  constexpr uint64_t kPresent = uint64_t{1} << 63;
+  constexpr uint64_t kSwapped = uint64_t{1} << 62;
+  constexpr uint64_t kOfFile = uint64_t{1} << 61;
+  uint64_t entries[512];
+  int error = 0;
+  for (size_t done = 0; done < pages && error == 0;) {
+    const size_t count = std::min(pages - done, std::size(entries));
+    const uint64_t first = reinterpret_cast<uintptr_t>(address) / PageSize() + done;
+    const auto bytes = static_cast<ssize_t>(count * sizeof entries[0]);
+    if (Retry([&] { return pread(map, entries, bytes, static_cast<off_t>(first * sizeof entries[0])); }) !=
+        bytes) {
+      error = EOPNOTSUPP;
+    }
+    for (size_t i = 0; i < count && error == 0; ++i) {
+      changed[done + i] = (entries[i] & (kPresent | kSwapped)) != 0 && (entries[i] & kOfFile) == 0;
+    }
+    done += count;
+  }
+  close(map);
+  return error;
+#else
+  return EOPNOTSUPP;
+#endif
+}
+
 int SyncMapping(void* address, size_t length) {
   if (int error = Injected(Call::kSyncMapping)) return error;
   return Retry([&] { return msync(address, length, MS_SYNC); }) == 0 ? 0 : errno;

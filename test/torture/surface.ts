@@ -39,11 +39,12 @@ export const surface: Readonly<Record<string, Surface>> = {
     called: [
       'new',
       ...['bytes', 'buffer', 'byteOffset', 'position', 'length'],
+      ...['discard', 'commit', 'commitSync'],
       ...['as', 'check', 'flush', 'flushSync', 'dispose', '[Symbol.dispose]'],
     ],
   },
   FileLock: {
-    called: ['exclusive', 'start', 'end', 'released', 'release', '[Symbol.dispose]'],
+    called: ['released', 'release', '[Symbol.dispose]'],
     not: made,
   },
   WindowPool: {
