@@ -111,7 +111,7 @@ export class FileLocks {
         },
         fail: (reason) => {
           leave();
-          reject(reason as Error);
+          reject(reason);
         },
       };
       const abort = (): void => {
