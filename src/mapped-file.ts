@@ -49,6 +49,7 @@ import { Matches } from './text/matches.js';
 import type { LinesOptions } from './text/options.js';
 import { type Needle, searchBackward, searchForward } from './text/search.js';
 import { split } from './text/split.js';
+import { settled } from './turn.js';
 import { vector, vectorSync } from './vectors.js';
 import { MappedView } from './views/mapped-view.js';
 import type { FileStats, WindowCache } from './window-cache.js';
@@ -202,11 +203,25 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     options?: TransferOptions,
   ): Promise<{ bytesRead: number; buffer: T }>;
   read<T extends NodeJS.ArrayBufferView = Buffer>(options?: ReadOptions<T>): Promise<{ bytesRead: number; buffer: T }>;
-  async read(
+  read(
     bufferOrOptions?: unknown,
     offset?: unknown,
     length?: unknown,
     position?: unknown,
+  ): Promise<{ bytesRead: number; buffer: NodeJS.ArrayBufferView }> {
+    // Not `async`: its promises cost as much as the read.
+    try {
+      return this.#read(bufferOrOptions, offset, length, position);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #read(
+    bufferOrOptions: unknown,
+    offset: unknown,
+    length: unknown,
+    position: unknown,
   ): Promise<{ bytesRead: number; buffer: NodeJS.ArrayBufferView }> {
     let buffer = bufferOrOptions;
     if (!ArrayBuffer.isView(buffer)) {
@@ -220,8 +235,9 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     const to = readTransfer(buffer, offset, length, position);
     // After the arguments, whose getters may have closed the file.
     this.#cache.enter();
-    const bytesRead = to.length === 0 ? 0 : await this.#source.read(to.bytes, to.offset, to.length, to.position);
-    return { bytesRead, buffer: buffer as NodeJS.ArrayBufferView };
+    const done = to.length === 0 ? 0 : this.#source.read(to.bytes, to.offset, to.length, to.position);
+    const result = (bytesRead: number) => ({ bytesRead, buffer: buffer as NodeJS.ArrayBufferView });
+    return typeof done === 'number' ? settled(result(done)) : done.then(result);
   }
 
   /** Reads as `fs.readSync` does, without the descriptor; see {@link read}. Returns the count of bytes. May block. */
