@@ -86,7 +86,6 @@ class ChunkWalk {
   readonly #source: LendingSource;
   readonly #end: number;
   readonly #chunkSize: number;
-  readonly #signal: AbortSignal | undefined;
   #position: number;
   #loan: Loan | undefined;
   #ahead: Ahead | undefined;
@@ -96,7 +95,7 @@ class ChunkWalk {
   #failure: { reason: unknown } | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(source: LendingSource, options: ChunksOptions & { signal?: AbortSignal | undefined }) {
+  constructor(source: LendingSource, options: ChunksOptions) {
     checkOptions(options);
     const start = toPosition(options.start ?? 0, 'options.start');
     const end = options.end === undefined ? Infinity : toPosition(options.end, 'options.end');
@@ -105,10 +104,14 @@ class ChunkWalk {
     this.#end = end;
     this.#readAhead = new ReadAhead(source, end);
     this.#chunkSize = toCount(options.chunkSize ?? CHUNK_SIZE, 'options.chunkSize', 1);
-    const { signal } = options;
-    checkSignal(signal);
-    this.#signal = signal;
     this.#position = start;
+  }
+
+  /** Takes hold of the file before the first step. The reason for which the pass is ended from outside is told at once. */
+  hold(signal: AbortSignal | undefined, onStop: (reason: unknown) => void): void {
+    const stop = (reason: unknown): void => onStop(this.stop(reason));
+    this.#hold = new Hold(this.#source, signal, stop);
+    if (signal?.aborted) stop(signal.reason);
   }
 
   get position(): number {
@@ -179,7 +182,7 @@ class ChunkWalk {
   #begin(): number {
     this.#throwFailure();
     if (this.#ended) return 0;
-    this.#hold ??= new Hold(this.#source, this.#signal, (reason) => this.stop(reason));
+    this.#hold ??= new Hold(this.#source, undefined, (reason) => this.stop(reason));
     this.#takeBack();
     const { size } = this.#source;
     const known = size >= this.#position + this.#chunkSize ? size : this.#source.refreshSync();
@@ -219,14 +222,16 @@ class ChunkWalk {
     this.#takeBack();
   }
 
-  /** Ends the pass from outside: the next step throws `reason`. */
-  stop(reason: unknown): void {
-    this.#failure = { reason };
+  /** Ends the pass from outside. The next step throws what this returns: `reason`, or what the last chunk has lost. */
+  stop(reason: unknown): unknown {
+    let told = reason;
     try {
       this.finish();
     } catch (error) {
-      this.#failure = { reason: error };
+      told = error;
     }
+    this.#failure = { reason: told };
+    return told;
   }
 
   #throwFailure(): void {
@@ -253,7 +258,10 @@ export function createBorrowing(
 ): ReadableStream<Uint8Array> {
   const { ReadableStream } = webStreams(classes);
   const walk = new ChunkWalk(source, options);
+  const { signal } = options;
+  checkSignal(signal);
   const bytes: UnderlyingSource<Uint8Array> = {
+    start: (controller) => walk.hold(signal, (reason) => controller.error(reason)),
     async pull(controller: ReadableStreamDefaultController<Uint8Array>) {
       const chunk = await walk.nextAsync();
       if (chunk === undefined) controller.close();

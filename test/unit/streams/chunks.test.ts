@@ -105,6 +105,45 @@ describe('borrowed chunks', () => {
     assert.deepEqual(await chunks.next(), { done: true, value: undefined });
   });
 
+  it('error their stream at once when the file is closed, read from or not', async () => {
+    for (const reads of [0, 1]) {
+      const file = await MappedFile.open(name);
+      const reader = file.readable({ borrow: true, chunkSize: 1000 }).getReader();
+      const chunk = reads > 0 ? (await reader.read()).value : undefined;
+      const closed = assert.rejects(reader.closed, { code: 'ERR_MAPPED_FILE_CLOSED' });
+      await file.close();
+      await closed;
+      await assert.rejects(reader.read(), { code: 'ERR_MAPPED_FILE_CLOSED' });
+      assert.equal(chunk?.length ?? 0, 0);
+    }
+  });
+
+  for (const when of ['before', 'unread', 'between', 'during'] as const) {
+    it(`error their stream at once with the reason of a signal (${when})`, async () => {
+      await using file = await MappedFile.open(name);
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      if (when === 'before') controller.abort(reason);
+      const reader = file.readable({ borrow: true, chunkSize: 1000, signal: controller.signal }).getReader();
+      const chunk = when === 'between' ? (await reader.read()).value : undefined;
+      const pending = when === 'during' ? reader.read() : Promise.reject(reason);
+      const outcomes = [pending, reader.closed].map((promise) => assert.rejects(promise, (error) => error === reason));
+      controller.abort(reason);
+      await Promise.all(outcomes);
+      await assert.rejects(reader.read(), (error) => error === reason);
+      assert.equal(chunk?.length ?? 0, 0);
+      while (file.stats().views > 0) await new Promise(setImmediate);
+    });
+  }
+
+  it('refuse a signal that is none', () => {
+    using file = MappedFile.openSync(name);
+    for (const signal of [1, {}, null]) {
+      const options = { borrow: true, signal: signal as never };
+      assert.throws(() => file.readable(options), { code: 'ERR_INVALID_ARG_TYPE' });
+    }
+  });
+
   it('tell the position of the next one', () => {
     using file = MappedFile.openSync(name);
     const chunks = file.chunks({ start: 5n, chunkSize: 1000 });
