@@ -58,14 +58,14 @@ export interface FollowOptions {
   persistent?: boolean | undefined;
 }
 
-/** A file whose bytes can be followed. @internal */
+/** A file whose bytes can be followed. */
 export interface FollowedFile {
   readonly source: ByteSource;
   readonly fd: number;
   close(): void;
 }
 
-/** What following needs of the file it begins with. @internal */
+/** What following needs of the file it begins with. */
 export interface Followable {
   readonly source: ByteSource;
   readonly fd: number;
