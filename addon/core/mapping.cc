@@ -18,7 +18,7 @@ std::atomic<uint64_t> retired_bytes{0};
 
 // How much of it may be retired. Neighbours merge in the kernel, so that these are few mappings.
 constexpr int64_t kMostRetired = 1024;
-constexpr uint64_t kMostRetiredBytes = sizeof(void*) == 8 ? uint64_t{64} << 30 : uint64_t{16} << 20;
+constexpr uint64_t kMostRetiredBytes = sizeof(void*) == 8 ? uint64_t{64} << 30 : uint64_t{64} << 20;
 
 // Ranges of this size and more lie in memory as they do in the file, modulo a huge page, so that the kernel
 // can map large folios of the file by one entry (2 MiB on x86-64 and on arm64 with 4 KiB pages).
