@@ -31,7 +31,9 @@ const CHUNK_SIZE = 4 * 1024 * 1024;
  * `ERR_MAPPED_FILE_TRUNCATED` or `ERR_MAPPED_FILE_IO`.
  *
  * Synchronous iteration may block when the bytes are not in memory; asynchronous iteration brings each chunk into memory
- * before it hands it out, and the next one meanwhile. One object is one pass.
+ * before it hands it out, and the next one meanwhile, where the pool has room for two. One object is one pass.
+ *
+ * Where the address space has no room for the mapping, the chunk is a copy.
  */
 export class Chunks implements Iterable<Uint8Array>, AsyncIterable<Uint8Array> {
   readonly #walk: ChunkWalk;
@@ -89,6 +91,8 @@ class ChunkWalk {
   #position: number;
   #loan: Loan | undefined;
   #ahead: Ahead | undefined;
+  /** False once there was no room for a chunk beside the one before. */
+  #fitsTwo = true;
   readonly #readAhead: ReadAhead;
   #hold: Hold | undefined;
   #ended = false;
@@ -134,9 +138,10 @@ class ChunkWalk {
     if (turnIsSpent()) await nextTurn();
     const length = this.#begin();
     if (length === 0) return this.finish();
-    const { position, promise } = this.#ahead ?? this.#prepare(length);
+    const ahead = this.#ahead;
     this.#ahead = undefined;
-    let loan = await promise;
+    const position = ahead?.position ?? this.#position;
+    let loan = await (ahead === undefined ? this.#prepare(length) : this.#prepared(ahead, length));
     // The file, or what is left of the range, may have changed since the chunk was prepared.
     const stale =
       position !== this.#position ||
@@ -144,7 +149,7 @@ class ChunkWalk {
       (loan.bytes.length < length && this.#source.size >= this.#position + length);
     if (!this.#ended && stale) {
       loan.release();
-      loan = await this.#prepare(length).promise;
+      loan = await this.#prepare(length);
     }
     if (this.#ended) {
       loan.release();
@@ -158,18 +163,29 @@ class ChunkWalk {
     this.#loan = loan;
     this.#position += loan.bytes.length;
     const next = Math.min(this.#chunkSize, Math.min(this.#end, this.#source.size) - this.#position);
-    if (next > 0) this.#ahead = this.#prepare(next);
+    if (next > 0 && this.#fitsTwo) this.#ahead = { position: this.#position, promise: this.#prepare(next) };
     return loan.bytes;
   }
 
+  /** The chunk that was prepared; there may have been no room for it until the one before was taken back. */
+  async #prepared(ahead: Ahead, length: number): Promise<Loan> {
+    try {
+      return await ahead.promise;
+    } catch (error) {
+      if (this.#ended || (error as { code?: unknown }).code !== 'ERR_MAPPED_FILE_BUDGET') throw error;
+      this.#fitsTwo = false;
+      return this.#prepare(length);
+    }
+  }
+
   /** Brings the next chunk into memory. Whoever waits for it gets its error; nobody may. */
-  #prepare(length: number): Ahead {
+  #prepare(length: number): Promise<Loan> {
     const position = this.#position;
     const ready = this.#readAhead.before(position, position + length);
     const promise =
       ready === undefined ? this.#lendReady(position, length) : ready.then(() => this.#lendReady(position, length));
     promise.catch(() => {});
-    return { position, promise };
+    return promise;
   }
 
   async #lendReady(position: number, length: number): Promise<Loan> {
