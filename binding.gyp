@@ -10,6 +10,7 @@
         "addon/napi/counting.cc",
         "addon/napi/environment.cc",
         "addon/napi/files.cc",
+        "addon/napi/hot_reads.cc",
         "addon/napi/jobs.cc",
         "addon/napi/mappings.cc",
         "addon/napi/sources.cc",

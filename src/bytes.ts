@@ -28,6 +28,11 @@ export function byteLengthOf(view: ArrayBufferView): number {
   }
 }
 
+/** Length in bytes of any value that is a `Uint8Array`; -1 for every other. */
+export function bytesIn(value: unknown): number {
+  return isUint8Array(value) ? lengthOfArray.call(value) : -1;
+}
+
 /** A `Uint8Array` of the class itself over the same memory. */
 export function plainBytes(view: ArrayBufferView): Uint8Array {
   const length = byteLengthOf(view);

@@ -10,6 +10,12 @@ export interface NativeMapping {
   readonly byteOffset: number;
 }
 
+declare const fileMark: unique symbol;
+/** The identity of a file; opaque. */
+export interface FileMark {
+  readonly [fileMark]: true;
+}
+
 declare const searchTag: unique symbol;
 /** Needles as the addon holds them. */
 export interface NativeSearch {
@@ -76,8 +82,6 @@ export interface Native {
     counts: boolean,
     results: Uint32Array,
   ): number;
-  /** How often the byte stands in `[offset, offset + length)` of `bytes`. */
-  countByte(bytes: Uint8Array, offset: number, length: number, byte: number): number;
   /**
    * Puts into `offsets`, which has room for `length`, where the byte stands in `[offset, offset + length)` of `bytes`,
    * counted from `offset`; gives the number of places, or -1 for bad arguments.
@@ -126,6 +130,28 @@ export interface Native {
    * there are none; `closeDuplicate` closes it. -ENOSYS where the system does not tell what was moved to where.
    */
   watchNames(folder: string): number;
+
+  /** What tells the file that a descriptor is open on from all others, for as long as it is open or mapped. */
+  fileMark(fd: number): FileMark | number;
+  /** The file's size in bytes; -ESTALE when the descriptor is open on another one. */
+  sizeIfSame(fd: number, mark: FileMark): number;
+  /** 1 when both descriptors are of the same opening of a file, 0 when not, -EOPNOTSUPP where the system cannot tell. */
+  sameOpening(fd: number, other: number): number;
+  /** 1 when `readMapped` can know what of the file is in memory. */
+  tellsResidency(fd: number): number;
+  /**
+   * Copies out of mapping `id`, from `from` on, when that waits for nothing, and gives the size that the file had
+   * afterwards; -EAGAIN when some of it is not in memory, -ESTALE as above. A lost page shows in `faults` only.
+   */
+  readMapped(
+    id: number,
+    from: number,
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    fd: number,
+    mark?: FileMark,
+  ): number;
 
   /** As `readExactly`, or with `sizeless` as `read`. */
   readAsync(

@@ -27,3 +27,39 @@ export function turnIsSpent(): boolean {
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/** How many small steps pass between two looks at the clock, which costs as much as a step. */
+const STEPS_PER_LOOK = 32;
+
+let steps = 0;
+/** Results that wait for the next turn: later ones wait behind them. */
+let waiting = 0;
+
+function mustWait(): boolean {
+  return waiting > 0 || (++steps % STEPS_PER_LOOK === 0 && turnIsSpent());
+}
+
+/** A promise of what a step of about a microsecond gave: now, or in the next turn when this one is spent. */
+export function settled<T>(value: T): Promise<T> {
+  if (!mustWait()) return Promise.resolve(value);
+  waiting++;
+  return new Promise((resolve) => {
+    setImmediate(() => {
+      waiting--;
+      resolve(value);
+    });
+  });
+}
+
+/** As {@link settled}, for a callback of node:fs's form: it is called asynchronously, and in order. */
+export function callLater<T>(callback: (error: null, count: number, value: T) => void, count: number, value: T): void {
+  if (!mustWait()) {
+    process.nextTick(callback, null, count, value);
+    return;
+  }
+  waiting++;
+  setImmediate(() => {
+    waiting--;
+    callback(null, count, value);
+  });
+}

@@ -12,7 +12,7 @@ import type { ByteSink, CountingSource, FileIdentity, LendingSource, Loan } from
 import { plainBytes } from './bytes.js';
 import { invalidState, MappedFileError, outOfRange } from './errors.js';
 import { FileErrors } from './file-errors.js';
-import { native } from './native.js';
+import { type FileMark, native } from './native.js';
 import { type Position, toPosition } from './ranges.js';
 import { ViewCopies, type ViewCopy } from './view-copies.js';
 import { type ViewLease, ViewTable } from './view-table.js';
@@ -111,6 +111,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   #closing = false;
   #closed = false;
   #mayAskResident: boolean;
+  readonly #tellsResidency: boolean;
   readonly #extent: Extent;
   readonly #mustMap: boolean;
   readonly #windows: WindowTable;
@@ -152,6 +153,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
         closeDescriptor();
       },
     });
+    // Strict files have no windows, which scalars would trust.
+    this.#tellsResidency = !options.strict && options.extent === 'sized' && native.tellsResidency(this.fd) === 1;
     this.#size = 0;
     this.refreshSync();
   }
@@ -220,6 +223,11 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     const size = this.#extent === 'sizeless' ? Infinity : this.#errors.succeed(native.fileSize(this.fd), 'fstat');
     if (size !== this.#size) this.#resized(size);
     return size;
+  }
+
+  /** What somebody else saw: the file has `size` bytes now. */
+  sizeIs(size: number): void {
+    if (size !== this.#size) this.#resized(size);
   }
 
   /** Lets this file's windows, and what is written later, be written or not. */
@@ -354,17 +362,61 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   readSync(target: Uint8Array, offset: number, length: number, position: number): number {
     this.#requireOpen();
     if (position >= 0) this.requirePositions(position, length);
-    if (length < directFrom && position >= 0 && position + length <= this.#size && !this.strict) {
-      const window = this.#windows.at(position, length);
-      if (window !== undefined) {
-        copy(window.bytes, position - window.start, target, offset, length);
-        const sound = !this.#findLostPages();
-        if (sound && (length < exactFrom || position + length <= this.refreshSync())) return length;
-      }
+    if (!this.strict && this.copyOut(target, offset, length, position)) {
+      if (length < exactFrom || position + length <= this.refreshSync()) return length;
     }
     const done = this.#readNow(target, offset, length, position);
     if (done < 0) throw this.#errors.system(-done, 'read', position, length);
     return this.#haveRead(done, position);
+  }
+
+  /**
+   * The short way of a small read: copies bytes that are inside the file, as last seen, out of a window; false where
+   * none has them. The caller judges whether they still were the file's. May block.
+   *
+   * With `surely`, it leaves the target alone where the file may have been cut. Cutting zeroes the rest of the last page
+   * (truncate(2)), so a last byte that is not zero is inside the file, and so are those before it.
+   */
+  copyOut(target: Uint8Array, offset: number, length: number, position: number, surely = false): boolean {
+    const window = this.#windowOf(position, length);
+    if (window === undefined) return false;
+    const from = position - window.start;
+    if (surely && window.bytes[from + length - 1] === 0) return false;
+    copy(window.bytes, from, target, offset, length);
+    // Once more: it may have been cut while it was copied.
+    if (surely && window.bytes[from + length - 1] === 0) return false;
+    return !this.#findLostPages();
+  }
+
+  /**
+   * As {@link copyOut}, but true only for bytes that were in memory, and inside the file afterwards. Does not block.
+   * With a `mark`, the descriptor must be open on that file; -ESTALE instead of false when it is not.
+   */
+  copyOutResident(
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    mark?: FileMark,
+  ): boolean | number {
+    const window = this.#tellsResidency ? this.#windowOf(position, length) : undefined;
+    if (window === undefined) return false;
+    const from = position - window.start;
+    const size =
+      mark === undefined
+        ? native.readMapped(window.id, from, target, offset, length, this.fd)
+        : native.readMapped(window.id, from, target, offset, length, this.fd, mark);
+    if (size === -ESTALE) return size;
+    return !this.#findLostPages() && position + length <= size;
+  }
+
+  /** The window for a small read inside the file as last seen; undefined where the kernel is to serve it. */
+  #windowOf(position: number, length: number): Window | undefined {
+    if (length >= directFrom || position < 0 || position + length > this.#size || this.#closed) return undefined;
+    const { current } = this.#windows;
+    const offset = position - current.start;
+    if (offset >= 0 && offset + length <= current.length) return current;
+    return this.#windows.at(position, length);
   }
 
   #readNow(target: Uint8Array, offset: number, length: number, position: number): number {
@@ -393,6 +445,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#requireOpen();
     if (position >= 0) this.requirePositions(position, length);
     this.#settle(position, length);
+    if (this.copyOutResident(target, offset, length, position) === true) return length;
     let done = 0;
     while (position >= 0 && length <= hotLimit && this.#mayAskResident) {
       const moved = native.readResident(this.fd, target, offset + done, length - done, position + done);

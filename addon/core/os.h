@@ -45,12 +45,27 @@ int Advise(void* address, size_t length, Advice advice);
 // May block on the device. EINVAL or ENOSYS where the system cannot.
 int Populate(void* address, size_t length);
 
+// Whether the pages of [address, address + length), a few, can be touched without waiting for the device.
+// Only as true as the system is to this process: see TellsResidency.
+bool IsResident(const void* address, size_t length);
+// Whether the system tells this process which pages of the file are in memory: Linux claims all of them to
+// those who neither own the file nor may write it (mincore(2)).
+bool TellsResidency(int fd);
+
 // Writes the dirty pages of a shared mapping to the file and waits for the device.
 int SyncMapping(void* address, size_t length);
+
+// What tells a file from all others, for as long as somebody has it open or mapped.
+struct FileId {
+  uint64_t device;
+  uint64_t file;
+  bool operator==(const FileId& other) const { return device == other.device && file == other.file; }
+};
 
 struct FileStatus {
   uint64_t size;  // of a block device, too; 0 for what has none
   FileKind kind;
+  FileId id;
 };
 int Status(int fd, FileStatus* status);
 
@@ -58,6 +73,9 @@ int Status(int fd, FileStatus* status);
 int Duplicate(int fd, int* duplicate);
 void Close(int fd);
 
+// 1 when both descriptors are of the same opening of a file, 0 when they are not, -EOPNOTSUPP where the
+// system cannot tell (Linux before 6.10, and others). The cheapest system call there is.
+int SameOpening(int fd, int other);
 // A descriptor of its own on the same pipe, FIFO or terminal, non-blocking and closed on exec: a duplicate
 // would share the flag with whoever else has the file open. Fails where the system has no such thing, as for
 // sockets.

@@ -12,8 +12,8 @@
 #if defined(__linux__)
 #include <linux/fs.h>
 #include <linux/magic.h>
-#include <sys/ioctl.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/vfs.h>
 #endif
 
@@ -179,6 +179,32 @@ int Populate(void* address, size_t length) {
 #endif
 }
 
+bool IsResident(const void* address, size_t length) {
+  const uintptr_t page = PageSize();
+  const uintptr_t start = reinterpret_cast<uintptr_t>(address) / page * page;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(address) + length;
+  constexpr size_t kMostPages = 16;
+  const size_t pages = (end - start + page - 1) / page;
+  if (pages > kMostPages) return false;
+#if defined(__linux__)
+  unsigned char found[kMostPages];
+#else
+  char found[kMostPages];
+#endif
+  if (mincore(reinterpret_cast<char*>(start), end - start, found) != 0) return false;
+  for (size_t i = 0; i < pages; ++i) {
+    if ((found[i] & 1) == 0) return false;
+  }
+  return true;
+}
+
+bool TellsResidency(int fd) {
+  struct stat found;
+  if (fstat(fd, &found) != 0) return false;
+  const uid_t user = geteuid();
+  return user == 0 || found.st_uid == user;
+}
+
 int SyncMapping(void* address, size_t length) {
   if (int error = Injected(Call::kSyncMapping)) return error;
   return Retry([&] { return msync(address, length, MS_SYNC); }) == 0 ? 0 : errno;
@@ -193,12 +219,24 @@ int Status(int fd, FileStatus* status) {
                  : S_ISDIR(found.st_mode) ? FileKind::kDirectory
                  : S_ISBLK(found.st_mode) ? FileKind::kBlockDevice
                                           : FileKind::kOther;
+  status->id = {static_cast<uint64_t>(found.st_dev), static_cast<uint64_t>(found.st_ino)};
   return 0;
 }
 
 int Duplicate(int fd, int* duplicate) {
   *duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   return *duplicate == -1 ? errno : 0;
+}
+
+int SameOpening(int fd, int other) {
+#if defined(__linux__)
+  constexpr int kDuplicateQuery =
+      1024 + 3;  // F_DUPFD_QUERY of <linux/fcntl.h>, newer than many of its copies
+  const int same = fcntl(fd, kDuplicateQuery, other);
+  return same >= 0 ? same : errno == EINVAL ? -EOPNOTSUPP : -errno;
+#else
+  return -EOPNOTSUPP;
+#endif
 }
 
 void Close(int fd) { close(fd); }

@@ -79,6 +79,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("injectFailure", Napi::Function::New<InjectFailure>(env, "injectFailure"));
   ExportMappings(env, exports);
   ExportFiles(env, exports);
+  ExportHotReads(env, exports);
   ExportJobs(env, exports);
   ExportSources(env, exports);
   ExportSearch(env, exports);

@@ -44,7 +44,10 @@ for (const windowSize of [undefined, 4096]) {
         windowSize,
         pool: new WindowPool(),
         backing: 'mmap',
+        mustMap: false,
+        extent: 'sized',
         closeDescriptor: () => closeSync(fd),
+        nextData: (position: number) => position,
       });
       caches.push(cache);
       return cache;

@@ -1,0 +1,163 @@
+/**
+ * The descriptors that were opened through this module, and the mapped files behind them.
+ *
+ * A descriptor is a number that anybody in the process may close, through node:fs too, and that the system then gives
+ * to another file. So nothing is concluded from the number: after bytes were copied out of a window, one system call
+ * tells whether the descriptor is still the mapped file's: fstat(2), which also tells how long that file was then, or a
+ * cheaper one. Only bytes that were inside it are handed out; everything else goes to node:fs.
+ */
+import fs from 'node:fs';
+import { bytesIn } from '../bytes.js';
+import { type FileMark, native } from '../native.js';
+import { WindowCache } from '../window-cache.js';
+import { WindowPool } from '../window-pool.js';
+
+/** Reads after which a file is mapped: mapping costs as much as several of them. */
+const readsBeforeMapping = 4;
+/** Longest read that completes on JavaScript's thread when its bytes are in memory; as in {@link WindowCache}. */
+const hotLimit = 1024 * 1024;
+
+/** A file that was opened through this module. */
+class OpenFile {
+  readonly #fd: number;
+  #reads = 0;
+  #cache: WindowCache | undefined;
+  #mark: FileMark | undefined;
+  /** A second descriptor of the same opening, where the system can compare the two; else -1. */
+  #duplicate = -1;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Reads all of the range out of a window; false where node:fs is to do it. May block. */
+  readSync(target: Uint8Array, offset: number, length: number, position: number): boolean {
+    const cache = this.#cache ?? this.#map();
+    if (cache === undefined) return false;
+    // What ends with a zero is left to node:fs: to ask for the size before and after costs as much.
+    const copied = cache.copyOut(target, offset, length, position, true);
+    if (copied && this.#duplicate >= 0 && native.sameOpening(this.#fd, this.#duplicate) === 1) return true;
+    return this.#stillIs(cache) && copied && position + length <= cache.size;
+  }
+
+  /** As {@link readSync}, but without waiting for a device. */
+  readResident(target: Uint8Array, offset: number, length: number, position: number): boolean {
+    const cache = this.#cache ?? this.#map();
+    if (cache === undefined) return false;
+    if (cache.copyOutResident(target, offset, length, position, this.#mark) === true) return true;
+    // On the descriptor itself: whatever it is open on by now, this is right.
+    return this.#stillIs(cache) && native.readResident(this.#fd, target, offset, length, position) === length;
+  }
+
+  /**
+   * Looks whether the descriptor is still open on the file that the cache has windows of, and how long that is. Comes
+   * after whatever may have mapped a window: a file that is not the cache's leaves none behind.
+   */
+  #stillIs(cache: WindowCache): boolean {
+    const size = native.sizeIfSame(this.#fd, this.#mark as FileMark);
+    if (size < 0) forget(this.#fd);
+    else cache.sizeIs(size);
+    return size >= 0;
+  }
+
+  close(): void {
+    this.#cache?.close();
+    this.#cache = undefined;
+    this.#mark = undefined;
+    if (this.#duplicate >= 0) native.closeDuplicate(this.#duplicate);
+    this.#duplicate = -1;
+  }
+
+  #map(): WindowCache | undefined {
+    if (++this.#reads < readsBeforeMapping) return undefined;
+    const fd = this.#fd;
+    const mode = native.openMode(fd);
+    const mark = native.fileMark(fd);
+    if (mode < 0 || (mode & 1) === 0 || native.fileKind(fd) !== 0 || typeof mark === 'number') {
+      forget(fd);
+      return undefined;
+    }
+    this.#mark = mark;
+    this.#cache = new WindowCache({
+      fd,
+      path: undefined,
+      writable: false,
+      appending: false,
+      strict: false,
+      windowSize: undefined,
+      pool: WindowPool.default,
+      backing: 'mmap',
+      mustMap: false,
+      extent: 'sized',
+      closeDescriptor: () => undefined,
+      nextData: (position) => position,
+    });
+    const duplicate = native.duplicate(fd);
+    if (duplicate >= 0 && native.sameOpening(fd, duplicate) === 1) this.#duplicate = duplicate;
+    else if (duplicate >= 0) native.closeDuplicate(duplicate);
+    return this.#cache;
+  }
+}
+
+const files: Array<OpenFile | undefined> = [];
+
+/** A file was opened through this module. */
+export function remember(fd: number, flags: unknown): void {
+  forget(fd);
+  // What bypasses the page cache has rules of its own for buffers and positions.
+  if (typeof flags === 'number' && (flags & (fs.constants.O_DIRECT ?? 0)) !== 0) return;
+  files[fd] = new OpenFile(fd);
+}
+
+/** A descriptor is about to be closed, or was found to be another file's. Anything else is ignored. */
+export function forget(fd: unknown): void {
+  if (typeof fd !== 'number') return;
+  const file = files[fd];
+  if (file === undefined) return;
+  files[fd] = undefined;
+  file.close();
+}
+
+/**
+ * Whether `buffer`, `offset`, `length` and `position` ask for bytes at a position in the plainest way. All other
+ * ways, right and wrong, are node:fs's to understand.
+ */
+function isPlain(buffer: unknown, offset: unknown, length: unknown, position: unknown): buffer is Uint8Array {
+  return (
+    typeof offset === 'number' &&
+    typeof length === 'number' &&
+    typeof position === 'number' &&
+    Number.isSafeInteger(position) &&
+    offset >>> 0 === offset &&
+    length >>> 0 === length &&
+    length > 0 &&
+    length <= hotLimit &&
+    position >= 0 &&
+    offset + length <= bytesIn(buffer)
+  );
+}
+
+/** True when the read was served: all that was asked for is in the buffer. Never throws. May block. */
+export function readNow(fd: unknown, buffer: unknown, offset: unknown, length: unknown, position: unknown): boolean {
+  const file = typeof fd === 'number' ? files[fd] : undefined;
+  if (file === undefined || !isPlain(buffer, offset, length, position)) return false;
+  try {
+    return file.readSync(buffer, offset as number, length as number, position as number);
+  } catch {
+    // The descriptor was closed behind our back in the middle of it: node:fs says so.
+    forget(fd);
+    return false;
+  }
+}
+
+/** As {@link readNow}, when the bytes are in memory. Does not block. */
+export function readHot(fd: unknown, buffer: unknown, offset: unknown, length: unknown, position: unknown): boolean {
+  const file = typeof fd === 'number' ? files[fd] : undefined;
+  if (file === undefined || !isPlain(buffer, offset, length, position)) return false;
+  try {
+    return file.readResident(buffer, offset as number, length as number, position as number);
+  } catch {
+    forget(fd); // as above
+    return false;
+  }
+}
