@@ -129,10 +129,10 @@ SLIDING_MMAP_WIDE size_t FindEachWide(const uint8_t* at, size_t length, uint8_t 
   size_t offset = 0;
   for (; length - offset >= 64; offset += 64) {
     const auto* bytes = reinterpret_cast<const __m256i*>(at + offset);
-    const auto low = static_cast<uint32_t>(
-        _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(bytes), wanted)));
-    const auto high = static_cast<uint32_t>(
-        _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(bytes + 1), wanted)));
+    const auto low =
+        static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(bytes), wanted)));
+    const auto high =
+        static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(bytes + 1), wanted)));
     for (uint64_t mask = low | uint64_t{high} << 32; mask != 0; mask &= mask - 1) {
       offsets[found++] = static_cast<uint32_t>(offset) + static_cast<uint32_t>(__builtin_ctzll(mask));
     }
