@@ -419,8 +419,9 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * Maps `[start, end)` for the caller, without a copy and at any position. `access` `'shared'`, the default, shows
    * what others write and writes the file; `'private'` keeps writes in this process (copy-on-write) until the view's
-   * `commit` writes them back, or `discard` drops them. Views of a read-only file are private, so that a stray write is harmless. Throws as {@link slice}, and
-   * `ERR_MAPPED_FILE_BUDGET` when views exceed the pool or the address space.
+   * `commit` writes them back, or `discard` drops them. Views of a read-only file are private, so that a stray write is
+   * harmless. Throws as {@link slice}, and `ERR_MAPPED_FILE_BUDGET` when views exceed the pool or the address space: for
+   * want of room, no view becomes a copy.
    *
    * With backing `'read'` a view is a copy: what is written into a shared one goes to the file, changed bytes only, at
    * its `flush` and `dispose`, at the file's `flush` and `close`, and before a call on the file that reads or writes
@@ -436,7 +437,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     const range = this.#range(start, end);
     const length = range.end - range.start;
     if (length === 0) throw outOfRange('end', '> start: an empty range cannot be mapped', range.end);
-    return new MappedView(this.#cache, this.#cache.createView(range.start, length, access === 'private', true));
+    return new MappedView(this.#cache, this.#cache.createView(range.start, length, access === 'private'));
   }
 
   // --- streams ---------------------------------------------------------------------------------------------------

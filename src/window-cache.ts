@@ -64,6 +64,11 @@ export interface FileStats {
   bytesWritten: number;
 }
 
+interface View {
+  lease: ViewLease;
+  buffer: ArrayBuffer;
+}
+
 /** What is known of a file's positions; see {@link CacheOptions.extent}. @internal */
 export type Extent = 'sized' | 'sizeless' | 'sequential';
 
@@ -91,9 +96,7 @@ export interface CacheOptions {
 }
 
 /** What a view is over. @internal */
-export interface ViewMemory {
-  lease: ViewLease;
-  buffer: ArrayBuffer;
+export interface ViewMemory extends View {
   /** Of a private view that is a copy. The view owns it, so that the collector can take both. */
   draft?: ViewCopy | undefined;
 }
@@ -686,8 +689,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   async #flush(start: number, end: number): Promise<void> {
     if (this.#pendingWrites.size > 0) await Promise.allSettled(this.#pendingWrites);
-    const copies = this.#views.copiesIn(start, end);
-    const failure = copies.length === 0 ? undefined : await this.#writeBackLater(copies);
+    // Into the page cache and on this thread: on the pool, older bytes might land after those of a later `writeSync`.
+    const failure = this.#closed ? undefined : attempt(() => this.#writeBack(start, end));
     const { ids, windows } = this.#dirty(start, end);
     for (const window of windows) {
       window.dirty = false;
@@ -713,13 +716,18 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   // --- views -----------------------------------------------------------------------------------------------------
 
   /**
-   * Maps `[start, start + length)` for a user, or copies it where it cannot be mapped. A private view, or one of a
-   * read-only file, keeps what is written to itself; it takes as much memory again where it is a copy that `mayCommit`.
+   * Maps `[start, start + length)` for a user, or copies it where the file cannot be mapped. A private view, or one of a
+   * read-only file, keeps what is written to itself.
+   *
+   * Where only the room is missing it throws `ERR_MAPPED_FILE_BUDGET`: a copy would be another thing than was asked for,
+   * which neither shows what others write nor shows them what is written. `isChunk` says that nobody would notice.
    */
-  createView(start: number, length: number, isPrivate: boolean, mayCommit = false): ViewMemory {
+  createView(start: number, length: number, isPrivate: boolean, isChunk = false): ViewMemory {
     this.#requireViewable(start, length);
     const shared = this.#writable && !this.appending && !isPrivate;
-    const view = this.#mapView(start, length, shared) ?? this.#copyView(start, length, shared, mayCommit);
+    const mapped = this.#mapView(start, length, shared);
+    if (mapped === 'no room' && !isChunk) throw this.#views.noRoom(start, length);
+    const view = typeof mapped === 'object' ? mapped : this.#copyView(start, length, shared, !isChunk);
     if (start + length > this.refreshSync()) {
       this.#views.release(view.lease, view.buffer);
       throw this.#truncated(start, length);
@@ -733,10 +741,10 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (this.#extent === 'sizeless') this.requireEnd();
   }
 
-  #mapView(start: number, length: number, shared: boolean): { lease: ViewLease; buffer: ArrayBuffer } | undefined {
+  #mapView(start: number, length: number, shared: boolean): View | 'no room' | 'not mappable' {
     if (this.#windows.mayMap) {
       try {
-        return this.#views.create(start, length, shared);
+        return this.#views.create(start, length, shared) ?? 'no room';
       } catch (error) {
         const refused = error instanceof MappedFileError && error.code === 'ERR_MAPPED_FILE_NOT_MAPPABLE';
         if (!refused || this.#mustMap) throw error;
@@ -744,7 +752,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       }
     }
     if (this.#mustMap) throw this.#errors.notMappable('The file cannot be mapped', start, length);
-    return undefined;
+    return 'not mappable';
   }
 
   /** Throws `ERR_MAPPED_FILE_NOT_MAPPABLE` for what cannot be mapped, found out by mapping a byte of it. */
@@ -768,14 +776,14 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   }
 
   lend(position: number, length: number): Loan {
-    const { lease, buffer } = this.createView(position, length, true);
+    const { lease, buffer } = this.createView(position, length, true, true);
     return this.#loan(lease, buffer);
   }
 
   async lendReady(position: number, length: number): Promise<Loan> {
     this.#requireViewable(position, length);
     const mapped = this.#mapView(position, length, false);
-    if (mapped === undefined) return this.#lendCopy(position, length);
+    if (typeof mapped === 'string') return this.#lendCopy(position, length);
     const { lease, buffer } = mapped;
     const loan = this.#loan(lease, buffer);
     if (position + length > this.refreshSync()) {
@@ -850,7 +858,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   async #flushView(lease: ViewLease): Promise<void> {
     const { copy } = lease;
-    const failure = copy === undefined ? undefined : await this.#writeBackLater([{ lease, copy }]);
+    const failure = copy === undefined ? undefined : attempt(() => this.#writeBackCopy(lease, copy));
     this.#viewFlushed(lease, await native.flushAsync(this.fd, copy === undefined ? [lease.id] : []), failure);
   }
 
@@ -905,14 +913,12 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     const end = position + length;
     if (draft === undefined) {
       for (let at = position; at < end;) {
-        this.#requireHeld(lease);
+        if (this.#closed) throw this.#errors.closed();
+        if (lease.released) throw invalidState('The view was released before all of it was written back');
         at = this.#committed(lease, await native.commitAsync(lease.id, this.fd, at, end));
       }
     } else {
-      const failure = await this.#writeBackLater([{ lease, copy: draft }]);
-      if (failure !== undefined) throw failure.error;
-      // A copy ends where its buffer does: what was not yet written is gone.
-      this.#requireHeld(lease);
+      this.#writeBackCopy(lease, draft);
     }
     if (!this.#closed) this.#endCommit(lease);
   }
@@ -928,11 +934,6 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (this.appending) throw this.#errors.readOnly('The file is opened for appending', position, length);
     this.#settle(position, length);
     return true;
-  }
-
-  #requireHeld(lease: ViewLease): void {
-    if (this.#closed) throw this.#errors.closed();
-    if (lease.released) throw invalidState('The view was released before all of it was written back');
   }
 
   #committed(lease: ViewLease, status: number): number {
@@ -978,28 +979,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       this.#bytesWritten += done;
       return done;
     });
-    lease.lostAt ??= lostAt;
-  }
-
-  /** As `#writeBack`, on the thread pool; tries all, and gives the first error. */
-  async #writeBackLater(copies: Array<{ lease: ViewLease; copy: ViewCopy }>): Promise<{ error: unknown } | undefined> {
-    let failure: { error: unknown } | undefined;
-    for (const { lease, copy } of copies) {
-      if (lease.released || this.#closed) continue;
-      try {
-        const lostAt = await copy.writeBackLater(this.refreshSync(), async (bytes, offset, length, position) => {
-          const piece = Math.min(length, jobLimit);
-          const done = await native.writeAsync(this.fd, bytes, offset, piece, position, false);
-          if (done <= 0) throw this.#errors.mapping(done < 0 ? -done : ENOSPC, 'write', position, length);
-          this.#bytesWritten += done;
-          return done;
-        });
-        lease.lostAt ??= lostAt;
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-    return failure;
+    this.#views.lost(lease, lostAt);
   }
 
   /** Shows what the file holds now. A copy that cannot be written back keeps what it has, until it is told of. */
