@@ -3,6 +3,7 @@
     {
       "target_name": "sliding_mmap",
       "sources": [
+        "addon/core/commit.cc",
         "addon/core/fault_guard.cc",
         "addon/core/mapping.cc",
         "addon/core/scan.cc",
@@ -12,7 +13,9 @@
         "addon/napi/files.cc",
         "addon/napi/hot_reads.cc",
         "addon/napi/jobs.cc",
+        "addon/napi/locks.cc",
         "addon/napi/mappings.cc",
+        "addon/napi/private_views.cc",
         "addon/napi/sources.cc",
         "addon/napi/search.cc"
       ],

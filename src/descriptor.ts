@@ -11,6 +11,8 @@ export class Descriptor {
   #open = true;
   /** For {@link nextData}: 0 is none yet, a negative errno none at all. */
   #seeker = 0;
+  readonly #lockers: number[] = [];
+  readonly #idleLockers: number[] = [];
 
   constructor(fd: number, duplicate: boolean) {
     this.fd = fd;
@@ -27,13 +29,34 @@ export class Descriptor {
     return this.#seeker < 0 ? position : Math.max(position, native.nextData(this.#seeker, position));
   }
 
-  #closeSeeker(): void {
+  /**
+   * A descriptor for a lock, on an opening of its own; or a negative errno. Given back, it is for the next lock: it stays
+   * open as long as the file, as the one above does.
+   */
+  borrowLocker(): number {
+    const idle = this.#idleLockers.pop();
+    if (idle !== undefined) return idle;
+    const locker = native.reopenForLocks(this.fd);
+    if (locker >= 0) this.#lockers.push(locker);
+    return locker;
+  }
+
+  giveBackLocker(locker: number): void {
+    if (this.#open) this.#idleLockers.push(locker);
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  #closeOthers(): void {
     if (this.#seeker > 0) native.closeDuplicate(this.#seeker);
+    for (const locker of this.#lockers) native.closeDuplicate(locker);
   }
 
   closeSync(): void {
     if (!this.#open) return;
-    this.#closeSeeker();
+    this.#closeOthers();
     this.#open = false;
     if (this.#duplicate) native.closeDuplicate(this.fd);
     else fs.closeSync(this.fd);
@@ -41,7 +64,7 @@ export class Descriptor {
 
   async close(): Promise<void> {
     if (!this.#open || this.#duplicate) return this.closeSync();
-    this.#closeSeeker();
+    this.#closeOthers();
     this.#open = false;
     await closeDescriptor(this.fd);
   }

@@ -15,6 +15,7 @@ import {
   writePosition,
   writeTransfer,
 } from './io-arguments.js';
+import { type FileLock, FileLocks, type LockOptions } from './locks.js';
 import { native } from './native.js';
 import { type OpenFlags, type OpenOptions, type OpenRequest, openRequest } from './opening.js';
 import { type Position, toCount, toPosition, toRange } from './ranges.js';
@@ -72,6 +73,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   readonly #sink: Sink;
   readonly #channel: Channel | undefined;
   readonly #spool: Spool | undefined;
+  readonly #locks: FileLocks;
   readonly #streams: StreamClasses | undefined;
   #closing: Promise<void> | undefined;
 
@@ -84,6 +86,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     this.#sink = attached.sink;
     this.#channel = attached.channel;
     this.#spool = attached.spool;
+    this.#locks = new FileLocks(attached.cache, attached.descriptor);
   }
 
   /**
@@ -415,9 +418,10 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /**
    * Maps `[start, end)` for the caller, without a copy and at any position. `access` `'shared'`, the default, shows
-   * what others write and writes the file; `'private'` keeps writes in this process (copy-on-write). Views of a
-   * read-only file are private, so that a stray write is harmless. Throws as {@link slice}, and
-   * `ERR_MAPPED_FILE_BUDGET` when views exceed the pool or the address space: for want of room, no view becomes a copy.
+   * what others write and writes the file; `'private'` keeps writes in this process (copy-on-write) until the view's
+   * `commit` writes them back, or `discard` drops them. Views of a read-only file are private, so that a stray write is
+   * harmless. Throws as {@link slice}, and `ERR_MAPPED_FILE_BUDGET` when views exceed the pool or the address space: for
+   * want of room, no view becomes a copy.
    *
    * With backing `'read'` a view is a copy: what is written into a shared one goes to the file, changed bytes only, at
    * its `flush` and `dispose`, at the file's `flush` and `close`, and before a call on the file that reads or writes
@@ -433,8 +437,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     const range = this.#range(start, end);
     const length = range.end - range.start;
     if (length === 0) throw outOfRange('end', '> start: an empty range cannot be mapped', range.end);
-    const { lease, buffer } = this.#cache.createView(range.start, length, access === 'private');
-    return new MappedView(this.#cache, lease, buffer);
+    return new MappedView(this.#cache, this.#cache.createView(range.start, length, access === 'private'));
   }
 
   // --- streams ---------------------------------------------------------------------------------------------------
@@ -735,6 +738,35 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     this.#cache.protect(access === 'readwrite');
   }
 
+  /**
+   * Locks the file, or `[start, end)` of it, against others who lock it; it keeps nobody from reading and writing.
+   * Resolves when no other lock excludes it, whoever holds that: another process, another thread, another opening of the
+   * file, or this object, each of whose locks is a holder of its own. It is held until it is released, the file closed, or
+   * the process ends, however it does.
+   *
+   * Waiting takes neither a thread nor a blocking call: it asks again at least every 48 ms, and at once when this thread
+   * gives a lock back. Those who wait on one thread are served in their order; between threads and processes there is no
+   * order. A lock cannot be turned into another: release it, and ask for the other. A shared one and an exclusive one of
+   * the same range, asked for by one holder in turn, wait for ever (a `signal` ends it).
+   *
+   * Throws `ERR_MAPPED_FILE_READ_ONLY` for an exclusive lock of a file that was opened read-only,
+   * `ERR_MAPPED_FILE_NOT_SEEKABLE` for what has no positions, and the system's errors (`ENOLCK` where the file system
+   * has no locks). These are the locks of an open file description (F_OFD_SETLK, fcntl(2)): other programs meet them by
+   * fcntl(2) and lockf(3), not by flock(2); see docs/sharing.md, also for NFS.
+   */
+  lock(options: LockOptions = {}): Promise<FileLock> {
+    try {
+      return this.#locks.lock(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** As {@link lock}, but gives `null` instead of waiting. It does not queue: it may overtake those who wait. */
+  tryLock(options: Omit<LockOptions, 'signal'> = {}): FileLock | null {
+    return this.#locks.tryLock(options);
+  }
+
   /** What happened since the file was opened. */
   stats(): FileStats {
     this.#cache.enter();
@@ -757,6 +789,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     const lost = this.#release();
     await this.#cache.idle();
     await this.#descriptor.close();
+    this.#locks.wake();
     if (lost !== undefined) throw lost;
   }
 
@@ -765,9 +798,14 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     if (this.#closing !== undefined) return;
     this.#closing = Promise.resolve();
     const lost = this.#release();
-    if (this.#cache.busy) void this.#cache.idle().then(() => this.#descriptor.closeSync());
-    else this.#descriptor.closeSync();
+    if (this.#cache.busy) void this.#cache.idle().then(() => this.#closeDescriptor());
+    else this.#closeDescriptor();
     if (lost !== undefined) throw lost;
+  }
+
+  #closeDescriptor(): void {
+    this.#descriptor.closeSync();
+    this.#locks.wake();
   }
 
   #release(): Error | undefined {

@@ -131,6 +131,23 @@ export interface Native {
    */
   watchNames(folder: string): number;
 
+  /** Lets a private view show the file again. */
+  discard(id: number, fd: number): number;
+  /**
+   * Writes back some of what was changed in `[from, to)`, positions in the file, of a private view, lets its pages show
+   * the file again, and gives the position to go on from. -EFAULT when a page was lost.
+   */
+  commit(id: number, fd: number, from: number, to: number): number;
+  commitAsync(id: number, fd: number, from: number, to: number): Promise<number>;
+
+  /** A descriptor of its own on the same file, for {@link lock}; `closeDuplicate` closes it. */
+  reopenForLocks(fd: number): number;
+  /**
+   * Takes an advisory lock without waiting, or gives it back: `kind` 0 is none, 1 shared, 2 exclusive; a `length` of 0
+   * is all from `start` on. -EAGAIN when another holds one that excludes it.
+   */
+  lock(fd: number, start: number, length: number, kind: number): number;
+
   /** What tells the file that a descriptor is open on from all others, for as long as it is open or mapped. */
   fileMark(fd: number): FileMark | number;
   /** The file's size in bytes; -ESTALE when the descriptor is open on another one. */

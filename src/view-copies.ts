@@ -19,13 +19,13 @@ export class ViewCopy {
   /** What the file held when the two were last exchanged: a byte that differs from it was written by the user. */
   readonly #known: Uint8Array | undefined;
 
-  /** Zeros, until it is refreshed. Changes of one that is not `shared` stay in it. Throws where there is no memory. */
-  constructor(position: number, length: number, shared: boolean) {
+  /** Zeros, until it is refreshed. Changes can be written back if it `tellsChanges`. Throws where there is no memory. */
+  constructor(position: number, length: number, tellsChanges: boolean) {
     this.position = position;
     this.byteOffset = position % widestElement;
     this.buffer = new ArrayBuffer(this.byteOffset + length);
     this.bytes = new Uint8Array(this.buffer, this.byteOffset, length);
-    this.#known = shared ? new Uint8Array(length) : undefined;
+    this.#known = tellsChanges ? new Uint8Array(length) : undefined;
   }
 
   overlaps(start: number, end: number): boolean {

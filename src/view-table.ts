@@ -98,11 +98,16 @@ export class ViewTable {
   }
 
   /** As {@link create}, but memory that the caller has to fill; throws `ERR_MAPPED_FILE_BUDGET`. */
-  createCopy(position: number, length: number, shared: boolean): { lease: ViewLease; copy: ViewCopy } {
+  createCopy(
+    position: number,
+    length: number,
+    shared: boolean,
+    mayCommit = false,
+  ): { lease: ViewLease; copy: ViewCopy } {
     const reserved = this.#admit(position, length);
     let copy: ViewCopy;
     try {
-      copy = new ViewCopy(position, length, shared);
+      copy = new ViewCopy(position, length, shared || mayCommit);
     } catch (cause) {
       this.#pool.viewReleased(reserved);
       throw this.#noRoom('There is no memory for the view', position, length, cause);

@@ -95,6 +95,12 @@ export interface CacheOptions {
   nextData: (position: number) => number;
 }
 
+/** What a view is over. @internal */
+export interface ViewMemory extends View {
+  /** Of a private view that is a copy. The view owns it, so that the collector can take both. */
+  draft?: ViewCopy | undefined;
+}
+
 /** @internal */
 export class WindowCache implements LendingSource, CountingSource, ByteSink {
   readonly fd: number;
@@ -182,6 +188,11 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   /** Whether the file may be written now: how it was opened, and `protect`. */
   get writable(): boolean {
     return this.#writable;
+  }
+
+  /** How it was opened, whatever `protect` has made of it. */
+  get openedWritable(): boolean {
+    return this.#openedWritable;
   }
 
   get backing(): 'mmap' | 'read' {
@@ -711,12 +722,12 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
    * Where only the room is missing it throws `ERR_MAPPED_FILE_BUDGET`: a copy would be another thing than was asked for,
    * which neither shows what others write nor shows them what is written. `isChunk` says that nobody would notice.
    */
-  createView(start: number, length: number, isPrivate: boolean, isChunk = false): View {
+  createView(start: number, length: number, isPrivate: boolean, isChunk = false): ViewMemory {
     this.#requireViewable(start, length);
     const shared = this.#writable && !this.appending && !isPrivate;
     const mapped = this.#mapView(start, length, shared);
     if (mapped === 'no room' && !isChunk) throw this.#views.noRoom(start, length);
-    const view = typeof mapped === 'object' ? mapped : this.#copyView(start, length, shared);
+    const view = typeof mapped === 'object' ? mapped : this.#copyView(start, length, shared, !isChunk);
     if (start + length > this.refreshSync()) {
       this.#views.release(view.lease, view.buffer);
       throw this.#truncated(start, length);
@@ -752,16 +763,16 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.releaseView(lease, buffer);
   }
 
-  #copyView(start: number, length: number, shared: boolean): View {
+  #copyView(start: number, length: number, shared: boolean, mayCommit: boolean): ViewMemory {
     this.#settle(start, length);
-    const { lease, copy } = this.#views.createCopy(start, length, shared);
+    const { lease, copy } = this.#views.createCopy(start, length, shared, mayCommit);
     try {
       copy.refresh(this.#read);
     } catch (error) {
       this.#views.release(lease, copy.buffer);
       throw error;
     }
-    return { lease, buffer: copy.buffer };
+    return { lease, buffer: copy.buffer, draft: shared ? undefined : copy };
   }
 
   lend(position: number, length: number): Loan {
@@ -858,6 +869,83 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (copy === undefined || lease.released || this.#closed) return;
     this.#bringIn(position, position + length);
     this.#reportLost(lease);
+  }
+
+  /** Drops what was changed in a private view. */
+  discardView(lease: ViewLease, draft: ViewCopy | undefined): void {
+    this.checkView(lease);
+    this.#requireOpen();
+    if (lease.shared) throw invalidState('The view is shared: what is written to it is in the file');
+    if (lease.released) return;
+    const { position, length } = lease;
+    if (draft !== undefined) {
+      this.#settle(position, length);
+      draft.refresh(this.#read);
+      return;
+    }
+    const status = native.discard(lease.id, this.fd);
+    if (status < 0) throw this.#errors.mapping(-status, 'madvise', position, length);
+  }
+
+  commitViewSync(lease: ViewLease, draft: ViewCopy | undefined): void {
+    if (!this.#beginCommit(lease)) return;
+    const { position, length } = lease;
+    const end = position + length;
+    if (draft === undefined) {
+      for (let at = position; at < end;) at = this.#committed(lease, native.commit(lease.id, this.fd, at, end));
+    } else {
+      this.#writeBackCopy(lease, draft);
+    }
+    this.#endCommit(lease);
+  }
+
+  async commitView(lease: ViewLease, draft: ViewCopy | undefined): Promise<void> {
+    if (!this.#beginCommit(lease)) return;
+    const commit = this.track(this.#commitView(lease, draft));
+    this.#pendingWrites.add(commit);
+    const forget = (): void => void this.#pendingWrites.delete(commit);
+    commit.then(forget, forget);
+    await commit;
+  }
+
+  async #commitView(lease: ViewLease, draft: ViewCopy | undefined): Promise<void> {
+    const { position, length } = lease;
+    const end = position + length;
+    if (draft === undefined) {
+      for (let at = position; at < end;) {
+        if (this.#closed) throw this.#errors.closed();
+        if (lease.released) throw invalidState('The view was released before all of it was written back');
+        at = this.#committed(lease, await native.commitAsync(lease.id, this.fd, at, end));
+      }
+    } else {
+      this.#writeBackCopy(lease, draft);
+    }
+    if (!this.#closed) this.#endCommit(lease);
+  }
+
+  /** False where there is nothing to write: the view is shared. */
+  #beginCommit(lease: ViewLease): boolean {
+    this.checkView(lease);
+    const { position, length, shared } = lease;
+    this.#requireOpen();
+    if (shared) return false;
+    if (lease.released) throw invalidState('The view is released');
+    this.enterWrite(position, length);
+    if (this.appending) throw this.#errors.readOnly('The file is opened for appending', position, length);
+    this.#settle(position, length);
+    return true;
+  }
+
+  #committed(lease: ViewLease, status: number): number {
+    if (status >= 0) return status;
+    if (status === -EFAULT) this.#reportLost(lease);
+    throw this.#errors.mapping(-status, 'write', lease.position, lease.length);
+  }
+
+  #endCommit(lease: ViewLease): void {
+    const { position, length } = lease;
+    this.#bringIn(position, position + length);
+    if (!lease.released) this.checkView(lease);
   }
 
   /** Throws, afterwards, what kept a copy from being written back. */

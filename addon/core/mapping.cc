@@ -137,6 +137,13 @@ int Mapping::Protect(os::Access access) {
   return 0;
 }
 
+int Mapping::DropChanges(int fd, size_t offset, size_t length) {
+  if (sharing_ != os::Sharing::kPrivate || !Contains(mapped_, offset, length)) return EINVAL;
+  const int error = os::DropChanges(data_ + offset, length, fd, position_ + offset);
+  if (error != 0) os::MapZeros(data_ + offset, length, access_);
+  return error;
+}
+
 bool Mapping::TooManyRetired() {
   return retired_ranges.load(std::memory_order_relaxed) > kMostRetired ||
          retired_bytes.load(std::memory_order_relaxed) > kMostRetiredBytes;

@@ -40,6 +40,10 @@ class Mapping {
 
   int Protect(os::Access access);
 
+  // Of a private mapping: lets [offset, offset + length), whole pages, show the file again. On an error they
+  // are zeros.
+  int DropChanges(int fd, size_t offset, size_t length);
+
   // Takes the file away and leaves memory of zeros that can be read and written: for a range whose address
   // somebody may still have handed to a thread that he did not wait for. From then on it is not counted as a
   // mapping. False, and nothing done, where the address space is too dear for that.

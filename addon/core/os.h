@@ -55,6 +55,13 @@ bool IsResident(const void* address, size_t length);
 // those who neither own the file nor may write it (mincore(2)).
 bool TellsResidency(int fd);
 
+// Lets the pages of a private mapping, which can be read and written, show the file from `position` on again.
+// After an error they may hold anything.
+int DropChanges(void* address, size_t length, int fd, uint64_t position);
+// Which of the pages from `address` on, in a private mapping, have been written: 1 in `changed`, or 0.
+// EOPNOTSUPP where the system does not tell.
+int ChangedPages(const void* address, size_t pages, uint8_t* changed);
+
 // Writes the dirty pages of a shared mapping to the file and waits for the device.
 int SyncMapping(void* address, size_t length);
 
@@ -96,6 +103,19 @@ int ReopenForHoles(int fd, int* own);
 // Position of the first byte from `position` on that is not in a hole, or the file's size; or a negative
 // errno. Moves the descriptor's cursor (lseek(2), SEEK_DATA).
 int64_t NextData(int fd, int64_t position);
+
+// --- locks
+// ---------------------------------------------------------------------------------------------------
+
+enum class LockKind { kNone, kShared, kExclusive };
+// A descriptor of its own on the same file, closed on exec, for locks that belong to nobody else: those of a
+// duplicate would be the open file's. Open for writing where `fd` is, as an exclusive lock needs it.
+// EOPNOTSUPP where the system cannot open a file again by its descriptor.
+int ReopenForLocks(int fd, int* own);
+// Takes an advisory lock of [start, start + length), 0 being all there will ever be, or gives it back
+// (kNone), without waiting: EAGAIN where another open file holds one that excludes it. EOPNOTSUPP for a part
+// of a file where the system only locks whole ones.
+int Lock(int fd, uint64_t start, uint64_t length, LockKind kind);
 
 // What a descriptor was opened for.
 struct OpenMode {

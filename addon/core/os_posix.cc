@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/param.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -250,6 +252,44 @@ bool TellsResidency(int fd) {
   return user == 0 || found.st_uid == user;
 }
 
+int DropChanges(void* address, size_t length, int fd, uint64_t position) {
+#if defined(__linux__)
+  // Elsewhere the advice may leave them; here it refuses pages that are locked in memory.
+  if (madvise(address, length, MADV_DONTNEED) == 0) return 0;
+#endif
+  return MapFile(address, length, fd, position, Access::kReadWrite, Sharing::kPrivate);
+}
+
+int ChangedPages(const void* address, size_t pages, uint8_t* changed) {
+#if defined(__linux__)
+  const int map = Retry([] { return open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC); });
+  if (map == -1) return EOPNOTSUPP;
+  // A page that was copied is there, or swapped out, and not the file's (pagemap(5)).
+  constexpr uint64_t kPresent = uint64_t{1} << 63;
+  constexpr uint64_t kSwapped = uint64_t{1} << 62;
+  constexpr uint64_t kOfFile = uint64_t{1} << 61;
+  uint64_t entries[512];
+  int error = 0;
+  for (size_t done = 0; done < pages && error == 0;) {
+    const size_t count = std::min(pages - done, std::size(entries));
+    const uint64_t first = reinterpret_cast<uintptr_t>(address) / PageSize() + done;
+    const auto bytes = static_cast<ssize_t>(count * sizeof entries[0]);
+    if (Retry([&] { return pread(map, entries, bytes, static_cast<off_t>(first * sizeof entries[0])); }) !=
+        bytes) {
+      error = EOPNOTSUPP;
+    }
+    for (size_t i = 0; i < count && error == 0; ++i) {
+      changed[done + i] = (entries[i] & (kPresent | kSwapped)) != 0 && (entries[i] & kOfFile) == 0;
+    }
+    done += count;
+  }
+  close(map);
+  return error;
+#else
+  return EOPNOTSUPP;
+#endif
+}
+
 int SyncMapping(void* address, size_t length) {
   if (int error = Injected(Call::kSyncMapping)) return error;
   return Retry([&] { return msync(address, length, MS_SYNC); }) == 0 ? 0 : errno;
@@ -319,6 +359,53 @@ int ReopenForHoles(int fd, int* own) {
   return *own == -1 ? errno : 0;
 #else
   return EOPNOTSUPP;
+#endif
+}
+
+int ReopenForLocks(int fd, int* own) {
+  const int mode = fcntl(fd, F_GETFL);
+  if (mode == -1) return errno;
+  const int flags = ((mode & O_ACCMODE) == O_RDWR ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+#if defined(__linux__)
+  char name[32];
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  *own = Retry([&] { return open(name, flags); });
+  return *own == -1 ? errno : 0;
+#elif defined(__APPLE__)
+  // By its path, which may lead to another file by now.
+  char name[MAXPATHLEN];
+  if (fcntl(fd, F_GETPATH, name) == -1) return errno;
+  const int found = Retry([&] { return open(name, flags); });
+  if (found == -1) return errno;
+  struct stat wanted;
+  struct stat got;
+  if (fstat(fd, &wanted) != 0 || fstat(found, &got) != 0 || wanted.st_dev != got.st_dev ||
+      wanted.st_ino != got.st_ino) {
+    close(found);
+    return ENOENT;
+  }
+  *own = found;
+  return 0;
+#else
+  return EOPNOTSUPP;
+#endif
+}
+
+int Lock(int fd, uint64_t start, uint64_t length, LockKind kind) {
+#if defined(F_OFD_SETLK)
+  // Of the open file description, not of the process (fcntl(2)): another descriptor's close does not drop it.
+  struct flock lock = {};
+  lock.l_type = kind == LockKind::kNone ? F_UNLCK : kind == LockKind::kShared ? F_RDLCK : F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(start);
+  lock.l_len = static_cast<off_t>(length);
+  if (Retry([&] { return fcntl(fd, F_OFD_SETLK, &lock); }) == 0) return 0;
+  return errno == EACCES ? EAGAIN : errno;
+#else
+  if (start != 0 || length != 0) return EOPNOTSUPP;
+  const int operation = kind == LockKind::kNone ? LOCK_UN : kind == LockKind::kShared ? LOCK_SH : LOCK_EX;
+  if (Retry([&] { return flock(fd, operation | LOCK_NB); }) == 0) return 0;
+  return errno == EWOULDBLOCK ? EAGAIN : errno;
 #endif
 }
 

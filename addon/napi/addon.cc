@@ -80,6 +80,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportMappings(env, exports);
   ExportFiles(env, exports);
   ExportHotReads(env, exports);
+  ExportPrivateViews(env, exports);
+  ExportLocks(env, exports);
   ExportJobs(env, exports);
   ExportSources(env, exports);
   ExportSearch(env, exports);

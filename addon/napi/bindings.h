@@ -8,6 +8,8 @@ namespace sliding_mmap {
 void ExportMappings(Napi::Env env, Napi::Object exports);
 void ExportFiles(Napi::Env env, Napi::Object exports);
 void ExportHotReads(Napi::Env env, Napi::Object exports);
+void ExportPrivateViews(Napi::Env env, Napi::Object exports);
+void ExportLocks(Napi::Env env, Napi::Object exports);
 void ExportJobs(Napi::Env env, Napi::Object exports);
 void ExportSources(Napi::Env env, Napi::Object exports);
 void ExportSearch(Napi::Env env, Napi::Object exports);

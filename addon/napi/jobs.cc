@@ -14,6 +14,7 @@
 #include "napi/bindings.h"
 #include "napi/environment.h"
 #include "napi/job.h"
+#include "napi/mappings_job.h"
 #include "napi/status.h"
 
 namespace sliding_mmap {
@@ -127,23 +128,6 @@ int FlushAll(int fd, const std::vector<DirtyRange>& ranges) {
   const int error = os::SyncFile(fd);
   return first != 0 ? first : error;
 }
-
-// A job on mappings, which stay until it has ended.
-class MappingsJob : public Job {
- protected:
-  explicit MappingsJob(std::vector<std::shared_ptr<Lease>> leases) : leases_(std::move(leases)) {
-    for (const auto& lease : leases_) ++lease->jobs;
-  }
-  int64_t Finish(Napi::Env env, int64_t result) override {
-    for (const auto& lease : leases_) {
-      if (--lease->jobs == 0 && lease->release_after_jobs) Environment::Of(env).PutAway(lease);
-    }
-    return result;
-  }
-
- private:
-  std::vector<std::shared_ptr<Lease>> leases_;
-};
 
 class FlushJob : public MappingsJob {
  public:

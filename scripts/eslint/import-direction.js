@@ -22,6 +22,7 @@ const layers = [
   'view-table',
   'window-table',
   'window-cache',
+  'locks',
   'scalars',
   'turn',
   'sources',

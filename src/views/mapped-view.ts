@@ -1,7 +1,8 @@
 import { byteLengthOf } from '../bytes.js';
 import { checkConstructor, invalidArgType, outOfRange } from '../errors.js';
 import type { ViewLease } from '../view-table.js';
-import type { WindowCache } from '../window-cache.js';
+import type { ViewCopy } from '../view-copies.js';
+import type { ViewMemory, WindowCache } from '../window-cache.js';
 
 /** A typed array class, as `MappedView.as` takes it. */
 export interface TypedArrayConstructor<T extends NodeJS.TypedArray> {
@@ -22,13 +23,15 @@ export class MappedView implements Disposable {
   readonly #cache: WindowCache;
   readonly #lease: ViewLease;
   readonly #buffer: ArrayBuffer;
+  readonly #draft: ViewCopy | undefined;
   readonly #bytes: Uint8Array<ArrayBuffer>;
 
   /** @internal */
-  constructor(cache: WindowCache, lease: ViewLease, buffer: ArrayBuffer) {
+  constructor(cache: WindowCache, { lease, buffer, draft }: ViewMemory) {
     this.#cache = cache;
     this.#lease = lease;
     this.#buffer = buffer;
+    this.#draft = draft;
     this.#bytes = new Uint8Array(buffer, lease.byteOffset, lease.length);
   }
 
@@ -90,6 +93,37 @@ export class MappedView implements Disposable {
   /** As {@link flush}, blocking. */
   flushSync(): void {
     this.#cache.flushViewSync(this.#lease);
+  }
+
+  /**
+   * Drops what was written into a private view: it shows the file again. Blocks no longer than a system call. Throws
+   * `ERR_INVALID_STATE` for a shared view, whose bytes are the file's, and as {@link check}.
+   */
+  discard(): void {
+    this.#cache.discardView(this.#lease, this.#draft);
+  }
+
+  /**
+   * Writes back to the file what was written into a private view; of a shared view everything is there already. Nothing is
+   * durable before the file's `flush`.
+   *
+   * A page that was written here belongs to this view from its first write on: what others wrote to the same page (4 KiB
+   * on most systems) since then is written over; what they wrote to other pages is never touched. (Where the file cannot
+   * be mapped and the view is a copy, the grain is the byte.) Pages that were written back show the file again, but for
+   * those that were changed while it was under way: they wait for the next `commit`. What is past the end of the file is
+   * not written. Let no other call write into the view meanwhile.
+   *
+   * Rejects with `ERR_MAPPED_FILE_READ_ONLY` where the file cannot be written in place, `ERR_MAPPED_FILE_NO_SPACE` and
+   * `ERR_MAPPED_FILE_IO`, after which what was not written stays changed, `ERR_INVALID_STATE` when the view is released,
+   * and as {@link check}.
+   */
+  commit(): Promise<void> {
+    return this.#cache.commitView(this.#lease, this.#draft);
+  }
+
+  /** As {@link commit}, blocking. */
+  commitSync(): void {
+    this.#cache.commitViewSync(this.#lease, this.#draft);
   }
 
   /** Detaches the arrays and unmaps the view now. Throws, afterwards, if a page was lost. Idempotent. */

@@ -42,6 +42,7 @@ export const surface: Readonly<Record<string, Surface>> = {
         'blob',
       ],
       ...['flush', 'flushSync', 'truncate', 'truncateSync', 'refresh', 'refreshSync', 'stat', 'prefetch', 'protect'],
+      ...['lock', 'tryLock'],
       ...['stats', 'close', 'closeSync', '[Symbol.dispose]', '[Symbol.asyncDispose]'],
     ],
   },
@@ -49,8 +50,13 @@ export const surface: Readonly<Record<string, Surface>> = {
     called: [
       'new',
       ...['bytes', 'buffer', 'byteOffset', 'position', 'length'],
+      ...['discard', 'commit', 'commitSync'],
       ...['as', 'check', 'flush', 'flushSync', 'dispose', '[Symbol.dispose]'],
     ],
+  },
+  FileLock: {
+    called: ['released', 'release', '[Symbol.dispose]'],
+    not: made,
   },
   WindowPool: {
     called: ['new', 'static default', 'stats'],

@@ -8,7 +8,7 @@ import { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect, isDeepStrictEqual } from 'node:util';
 import * as library from 'sliding-mmap';
-import { MappedFile, MappedFileError, MappedView, WindowPool } from 'sliding-mmap';
+import { type FileLock, MappedFile, MappedFileError, MappedView, WindowPool } from 'sliding-mmap';
 import { native } from '#src/native.js';
 import { HostileValues } from '../hostile-values.js';
 import { Random } from '../support.js';
@@ -149,6 +149,8 @@ async function consume(what: string, result: unknown): Promise<void> {
     await consumeWritable(result);
   } else if (result instanceof Readable || result instanceof Writable) {
     await consumeNode(what, result);
+  } else if (known?.name === 'FileLock') {
+    (result as FileLock).release(); // the next one would wait for it
   } else if (typeof result === 'object' && result !== null) {
     await consumeIterable(result);
   }

@@ -1,0 +1,96 @@
+#include "core/commit.h"
+
+#include <errno.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/range.h"
+
+namespace sliding_mmap {
+namespace {
+
+// How much is looked at, and how much is copied, in one piece of a commit.
+constexpr size_t kMostScanned = size_t{256} << 20;
+constexpr size_t kMostCopied = size_t{1} << 20;
+
+}  // namespace
+
+int64_t Commit::Write(const Mapping& mapping, int fd, uint64_t from, uint64_t to) {
+  const size_t page = os::PageSize();
+  if (from < mapping.position() || to < from || to - mapping.position() > mapping.mapped()) return -EINVAL;
+  const auto start = static_cast<size_t>(from - mapping.position());
+  const auto end = start + static_cast<size_t>(std::min<uint64_t>(to - from, kMostScanned));
+  const size_t first = static_cast<size_t>(RoundDown(start, page));
+  const size_t pages = (end - first + page - 1) / page;
+  std::vector<uint8_t> changed(pages);
+  if (os::ChangedPages(mapping.data() + first, pages, changed.data()) != 0) {
+    std::fill(changed.begin(), changed.end(), 1);
+  }
+  size_t copied = 0;
+  for (size_t i = 0; i < pages;) {
+    if (changed[i] == 0) {
+      ++i;
+      continue;
+    }
+    size_t next = i + 1;
+    while (next < pages && changed[next] != 0 && copied + (next - i) * page < kMostCopied) ++next;
+    const size_t begin = std::max(start, first + i * page);
+    const size_t stop = std::min(end, first + next * page);
+    pieces_.push_back({begin, {mapping.data() + begin, mapping.data() + stop}});
+    if (int64_t error = WritePiece(mapping, fd, pieces_.back())) return error;
+    copied += stop - begin;
+    if (copied >= kMostCopied) return static_cast<int64_t>(mapping.position() + stop);
+    i = next;
+  }
+  return static_cast<int64_t>(mapping.position() + end);
+}
+
+int64_t Commit::WritePiece(const Mapping& mapping, int fd, const Piece& piece) {
+  const std::vector<uint8_t>& bytes = piece.bytes;
+  const uint64_t position = mapping.position() + piece.offset;
+  std::vector<uint8_t> file(bytes.size());
+  size_t known = 0;
+  while (known < file.size()) {
+    const int64_t moved =
+        os::ReadExactly(fd, file.data() + known, file.size() - known, static_cast<int64_t>(position + known));
+    if (moved < 0) return moved;
+    if (moved == 0) break;  // what is past the end stays so: the file does not grow
+    known += static_cast<size_t>(moved);
+  }
+  // A page that was lost reads as zeros, which nobody wrote.
+  if (mapping.faults() != 0) return -EFAULT;
+  for (size_t at = 0; at < known;) {
+    if (bytes[at] == file[at]) {
+      ++at;
+      continue;
+    }
+    size_t stop = at + 1;
+    while (stop < known && bytes[stop] != file[stop]) ++stop;
+    while (at < stop) {
+      const int64_t moved = os::Write(fd, bytes.data() + at, stop - at, static_cast<int64_t>(position + at));
+      if (moved <= 0) return moved == 0 ? -ENOSPC : moved;
+      at += static_cast<size_t>(moved);
+    }
+  }
+  return 0;
+}
+
+int Commit::Drop(Mapping* mapping, int fd) const {
+  const size_t page = os::PageSize();
+  for (const Piece& piece : pieces_) {
+    size_t from = 0;
+    while (from < piece.bytes.size()) {
+      const size_t offset = piece.offset + from;
+      const size_t base = static_cast<size_t>(RoundDown(offset, page));
+      const size_t to = std::min(piece.bytes.size(), from + page - (offset - base));
+      if (memcmp(mapping->data() + offset, piece.bytes.data() + from, to - from) == 0) {
+        if (int error = mapping->DropChanges(fd, base, page)) return error;
+      }
+      from = to;
+    }
+  }
+  return 0;
+}
+
+}  // namespace sliding_mmap

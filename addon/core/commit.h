@@ -1,0 +1,37 @@
+// Writing back what was changed in a private mapping. No Node-API in here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/mapping.h"
+
+namespace sliding_mmap {
+
+// One piece of it, a bounded number of pages. Only pages that were written are looked at, and of those only
+// bytes that differ from the file's are written. Where the system does not tell which pages were, all are
+// compared.
+class Commit {
+ public:
+  // Goes on from `from`, a position in the file, up to `to`; both lie in the mapping. Gives the position up
+  // to which it came, or a negative errno: -EFAULT when a page was lost. May run on any thread, while the
+  // mapping is kept.
+  int64_t Write(const Mapping& mapping, int fd, uint64_t from, uint64_t to);
+
+  // Lets the pages that still hold what was written show the file again, so that what others write from now
+  // on shows, and no later commit writes over it. On the thread that writes the mapping. 0 or an errno.
+  int Drop(Mapping* mapping, int fd) const;
+
+ private:
+  struct Piece {
+    size_t offset;  // in the mapping
+    std::vector<uint8_t> bytes;
+  };
+
+  int64_t WritePiece(const Mapping& mapping, int fd, const Piece& piece);
+
+  std::vector<Piece> pieces_;
+};
+
+}  // namespace sliding_mmap

@@ -1,0 +1,220 @@
+/** Views whose changes stay here until they are dropped or written back. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import * as fc from 'fast-check';
+import { MappedFile, type OpenOptions } from 'sliding-mmap';
+import { codeOf } from '../helpers/errors.js';
+import { Folder, oracle } from '../helpers/files.js';
+import { configurations, granule } from '../helpers/sizes.js';
+
+const size = 9 * granule + 123;
+
+for (const { name, options } of configurations) {
+  describe(`private views: ${name}`, () => {
+    // The views are larger than the smallest pool.
+    const opened = (): OpenOptions => ({ ...options(), pool: undefined });
+    const isCopy = (file: MappedFile): boolean => file.backing === 'read';
+
+    it('change nothing until they are written back', async () => {
+      using folder = new Folder();
+      const path = folder.file(size);
+      using file = MappedFile.openSync(path, 'r+', opened());
+      using view = file.view(granule - 5, 3 * granule, { access: 'private' });
+      using other = file.view(0, size);
+      view.bytes.set([1, 2, 3], 3);
+      view.bytes[view.length - 1]! ^= 0xff;
+      const expected = oracle(0, size);
+      assert.ok(fs.readFileSync(path).equals(expected));
+      assert.ok(expected.equals(other.bytes));
+      await view.flush();
+      assert.ok(file.sliceSync().equals(expected));
+
+      await view.commit();
+      expected.set([1, 2, 3], granule - 2);
+      expected[3 * granule - 1]! ^= 0xff;
+      assert.ok(fs.readFileSync(path).equals(expected));
+      assert.ok(expected.equals(other.bytes));
+      assert.ok(file.sliceSync().equals(expected));
+      assert.equal(file.getUint8(granule - 2), 1);
+    });
+
+    it('drop what was written', () => {
+      using folder = new Folder();
+      const path = folder.file(size);
+      using file = MappedFile.openSync(path, 'r+', opened());
+      using view = file.view(100, size - 100, { access: 'private' });
+      view.bytes.fill(7);
+      view.discard();
+      assert.ok(oracle(100, size - 200).equals(view.bytes));
+      view.commitSync();
+      assert.ok(fs.readFileSync(path).equals(oracle(0, size)));
+      file.setUint8(200, 1);
+      view.discard();
+      assert.equal(view.bytes[100], 1, 'shows what others wrote');
+    });
+
+    it('never write over what others wrote to other pages', async () => {
+      using folder = new Folder();
+      const path = folder.file(size);
+      using file = MappedFile.openSync(path, 'r+', opened());
+      using view = file.view(0, size, { access: 'private' });
+      const expected = oracle(0, size);
+      const fd = fs.openSync(path, 'r+');
+      const write = (byte: number, position: number): void => {
+        fs.writeSync(fd, Buffer.of(byte), 0, 1, position);
+        expected[position] = byte;
+      };
+      view.bytes[0] = expected[0] = 1;
+      view.bytes[5 * granule] = expected[5 * granule] = 2;
+      write(3, granule + 7);
+      write(4, 6 * granule);
+      await view.commit();
+      assert.ok(fs.readFileSync(path).equals(expected));
+      // Of a page that was written back, too, once another has written it since.
+      write(5, 9);
+      write(6, 5 * granule + 1);
+      view.bytes[2 * granule] = expected[2 * granule] = 7;
+      view.commitSync();
+      assert.ok(fs.readFileSync(path).equals(expected));
+      if (!isCopy(file)) assert.ok(expected.equals(view.bytes));
+      fs.closeSync(fd);
+    });
+
+    it('write back any changes, as often as is asked, and only those', async () => {
+      const change = fc.record({
+        position: fc.nat(size - 1),
+        bytes: fc.uint8Array({ minLength: 1, maxLength: 2 * granule }),
+        then: fc.constantFrom('nothing', 'commit', 'commitSync', 'discard'),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.nat(size - 1), fc.array(change, { maxLength: 12 }), async (start, changes) => {
+          using folder = new Folder();
+          const path = folder.file(size);
+          using file = MappedFile.openSync(path, 'r+', opened());
+          using view = file.view(start, size, { access: 'private' });
+          let written = oracle(0, size);
+          let shown = oracle(0, size);
+          for (const { position, bytes, then } of changes) {
+            if (position < start) continue;
+            const piece = bytes.subarray(0, size - position);
+            view.bytes.set(piece, position - start);
+            shown.set(piece, position);
+            if (then === 'commit') await view.commit();
+            if (then === 'commitSync') view.commitSync();
+            if (then === 'discard') {
+              view.discard();
+              shown = Buffer.from(written);
+            } else if (then !== 'nothing') {
+              written = Buffer.from(shown);
+            }
+            assert.ok(fs.readFileSync(path).equals(written));
+            assert.ok(shown.subarray(start).equals(view.bytes));
+          }
+        }),
+        { numRuns: 15 },
+      );
+    });
+
+    it('keep what is changed while it is written back', async () => {
+      using folder = new Folder();
+      const path = folder.file(size);
+      using file = MappedFile.openSync(path, 'r+', opened());
+      using view = file.view(0, size, { access: 'private' });
+      view.bytes[10] = 1;
+      const commit = view.commit();
+      view.bytes[11] = 2;
+      await commit;
+      assert.equal(view.bytes[11], 2);
+      await view.commit();
+      assert.deepEqual([...fs.readFileSync(path).subarray(10, 12)], [1, 2]);
+    });
+
+    it('write back what is more than one piece', async () => {
+      using folder = new Folder();
+      const large = 2 ** 20 + 3 * granule + 5;
+      const path = folder.file(new Uint8Array(large));
+      using file = MappedFile.openSync(path, 'r+', opened());
+      using view = file.view(1, large, { access: 'private' });
+      view.bytes.set(oracle(1, large - 1));
+      await view.commit();
+      const expected = oracle(0, large);
+      expected[0] = 0;
+      assert.ok(fs.readFileSync(path).equals(expected));
+    });
+
+    it('are refused where nothing can be dropped or written', async () => {
+      using folder = new Folder();
+      const path = folder.file(size);
+      using reader = MappedFile.openSync(path, 'r', opened());
+      const view = reader.view(0, 100);
+      view.bytes[0]! ^= 1;
+      assert.equal(
+        codeOf(() => view.commitSync()),
+        'ERR_MAPPED_FILE_READ_ONLY',
+      );
+      await assert.rejects(view.commit(), { code: 'ERR_MAPPED_FILE_READ_ONLY' });
+      view.discard();
+      assert.ok(oracle(0, 100).equals(view.bytes));
+      view.dispose();
+
+      using file = MappedFile.openSync(path, 'r+', opened());
+      const shared = file.view(0, 100);
+      shared.bytes[0] = 7;
+      assert.equal(
+        codeOf(() => shared.discard()),
+        'ERR_INVALID_STATE',
+      );
+      await shared.commit();
+      shared.commitSync();
+      shared.dispose();
+      const own = file.view(0, 100, { access: 'private' });
+      own.dispose();
+      own.discard();
+      await assert.rejects(own.commit(), { code: 'ERR_INVALID_STATE' });
+      assert.equal(
+        codeOf(() => own.commitSync()),
+        'ERR_INVALID_STATE',
+      );
+
+      using log = MappedFile.openSync(path, 'a', opened());
+      using end = log.view(0, 100, { access: 'private' });
+      await assert.rejects(end.commit(), { code: 'ERR_MAPPED_FILE_READ_ONLY' });
+    });
+
+    it('do not make a file grow that was cut', async () => {
+      using folder = new Folder();
+      const path = folder.file(size);
+      using file = MappedFile.openSync(path, 'r+', opened());
+      const view = file.view(0, size, { access: 'private' });
+      view.bytes.fill(1);
+      fs.truncateSync(path, 10);
+      await assert.rejects(view.commit(), { code: 'ERR_MAPPED_FILE_TRUNCATED' });
+      assert.equal(
+        codeOf(() => view.discard()),
+        'ERR_MAPPED_FILE_TRUNCATED',
+      );
+      assert.ok(fs.readFileSync(path).equals(oracle(0, 10)));
+      try {
+        view.dispose();
+      } catch {
+        // Tells of it, or has done so.
+      }
+    });
+
+    it('are written back to their end by a close, or say that they are not', async () => {
+      using folder = new Folder();
+      const path = folder.file(size);
+      const file = MappedFile.openSync(path, 'r+', opened());
+      const view = file.view(0, size, { access: 'private' });
+      view.bytes.fill(1);
+      const commit = view.commit().then(
+        () => 'all',
+        (error: { code: string }) => error.code,
+      );
+      await file.close();
+      const outcome = await commit;
+      if (outcome === 'all') assert.ok(fs.readFileSync(path).equals(Buffer.alloc(size, 1)));
+      else assert.equal(outcome, 'ERR_MAPPED_FILE_CLOSED');
+    });
+  });
+}
