@@ -2,7 +2,6 @@
 import { execFileSync } from 'node:child_process';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Folder } from '../helpers/files.js';
@@ -10,7 +9,6 @@ import { compareModules, comparesAdapters, type Input } from './compare.js';
 import type { ParserName } from './cases.js';
 import { photograph, writeArrow, writeGeoTiff, writeMp3, writeParquet, writeZip } from './files.js';
 
-const require = createRequire(new URL('../../../test/parsers/data/package.json', import.meta.url));
 const inPackage = (name: string, file: string): string =>
   path.join(fileURLToPath(new URL('../../../test/parsers/data/node_modules/', import.meta.url)), name, file);
 /** The sources of Debian's openjdk-17-source, 15,143 members, where they are installed. */
@@ -24,7 +22,6 @@ describe('parsers on real and large files', function () {
   const large = (name: string): string => folder.join(name);
 
   before(async () => {
-    assert.ok(require.resolve('vega-datasets/package.json'));
     await writeZip(large('large.zip'), 20_000);
     writeParquet(large('large.parquet'), 500_000, 5000);
     writeArrow(large('large.arrow'), 500, 2000);
