@@ -3,6 +3,7 @@ import { RecordBatchReader } from 'apache-arrow';
 import exifr from 'exifr';
 import GeoTIFF, { fromFile } from 'geotiff';
 import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
 import { asyncBufferFromFile } from 'hyparquet/src/node.js';
 import { Reader } from 'mmdb-lib';
 import { type IAudioMetadata, parseBlob, parseFile, parseFromTokenizer } from 'music-metadata';
@@ -126,7 +127,9 @@ async function parquetRows(file: AsyncBuffer): Promise<unknown> {
   const rows = Number(metadata.num_rows);
   const some: unknown[] = [];
   for (const rowStart of [0, Math.floor(rows / 2), Math.max(0, rows - 20)]) {
-    some.push(await parquetReadObjects({ file, metadata, rowStart, rowEnd: Math.min(rows, rowStart + 20) }));
+    some.push(
+      await parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd: Math.min(rows, rowStart + 20) }),
+    );
   }
   return [rows, metadata.schema, some];
 }

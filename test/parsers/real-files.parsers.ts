@@ -22,11 +22,11 @@ describe('parsers on real and large files', function () {
   const large = (name: string): string => folder.join(name);
 
   before(async () => {
-    await writeZip(large('large.zip'), 20_000);
-    writeParquet(large('large.parquet'), 500_000, 5000);
-    writeArrow(large('large.arrow'), 500, 2000);
-    writeGeoTiff(large('large.tif'), 6000, 5000);
-    writeMp3(large('large.mp3'), 60_000);
+    await writeZip(large('large.zip'), 5000);
+    writeParquet(large('large.parquet'), 100_000, 5000);
+    writeArrow(large('large.arrow'), 200, 1000);
+    writeGeoTiff(large('large.tif'), 3000, 3000);
+    writeMp3(large('large.mp3'), 20_000);
     execFileSync('tar', ['-cf', large('data.tar'), '-C', inPackage('vega-datasets', ''), '.']);
   });
 
