@@ -111,6 +111,8 @@ function describe(error: NodeJS.ErrnoException): string {
 }
 
 async function main(names: string[], options: Options): Promise<void> {
+  // Nothing will ever be given: not even names are looked at.
+  if (options.count === 0 && !options.fromStart && options.follow === 'no') return;
   const output = new Output(options.headers);
   const followers: Array<() => Promise<void>> = [];
   for (const name of names) {

@@ -447,7 +447,8 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    *
    * With `follow` it does not end where the file ends, but goes on as the file grows, and with the next file where that
    * has been replaced, as `tail -F` does: until it is cancelled or aborted, or this file is closed. Rotation cannot be
-   * seen of a file that was opened by descriptor.
+   * seen of a file that was opened by descriptor. What ends of itself, as a pipe or a spool, is read to that end; of a
+   * file that does not tell its size it throws `ERR_MAPPED_FILE_NOT_SEEKABLE`.
    */
   readable(
     options: ReadableOptions & { borrow?: boolean | undefined; follow?: boolean | FollowOptions | undefined } = {},
@@ -458,9 +459,10 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     checkBoolean(borrow, 'options.borrow');
     if (isFollowing(follow)) {
       if (borrow) throw invalidArgValue('options.borrow', borrow, 'cannot be combined with "options.follow"');
-      return createFollowing(this.#followable(), options, follow, this.#streams);
+      const followable = this.#followable();
+      if (followable !== undefined) return createFollowing(followable, options, follow, this.#streams);
     }
-    const create = options.borrow === true ? createBorrowing : createReadable;
+    const create = borrow === true ? createBorrowing : createReadable;
     this.#checkStart(options.start);
     return create(this.#source, options, this.#streams);
   }
@@ -494,13 +496,16 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /**
    * The file, or `[start, end)` of it, as a `Blob` that reads when it is asked for: `new Response(file.blob())`. `type` is
-   * the media type. The file has to stay open. Throws `ERR_OUT_OF_RANGE` for a range that is not inside the file.
+   * the media type. The file has to stay open. Throws `ERR_OUT_OF_RANGE` for a range that is not inside the file, and
+   * `ERR_MAPPED_FILE_NOT_SEEKABLE` where its end is asked for and not known, as of a spool that is being filled.
    */
   blob(start?: Position, end?: Position, options: { type?: string | undefined } = {}): FileBlob {
     const type = blobType(options);
-    this.#cache.enter();
+    if (end === undefined) this.#cache.requireEnd();
+    else this.#cache.enter();
     const size = this.#cache.refreshSync();
     const range = toRange(start, end, size);
+    this.#cache.requirePositions(range.start, range.end - range.start);
     if (range.end > size) throw outOfRange('end', `<= ${size}, the file's size`, range.end);
     return new FileBlob((from, to) => this.slice(from, to), range.start, range.end, type);
   }
@@ -523,12 +528,21 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return { close: () => this.close(), fd: this.fd };
   }
 
-  #followable(): Followable {
+  /** `undefined` for what ends of itself, so that reading waits for it anyway. */
+  #followable(): Followable | undefined {
+    if (this.#channel !== undefined || this.#spool !== undefined) return undefined;
+    this.#cache.requireEnd();
     return {
       source: this.#cache,
       fd: this.fd,
       open: (path) => {
         const file = MappedFile.openSync(path, 'r', { backing: 'read' });
+        try {
+          file.#cache.requireEnd();
+        } catch (error) {
+          file.closeSync();
+          throw error;
+        }
         // On the thread pool: the last descriptor of a deleted file frees its blocks.
         return { source: file.#cache, fd: file.fd, close: () => void file.close() };
       },
@@ -587,7 +601,8 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     const channel = this.#channel;
     if (channel === undefined) {
       if (this.#cache.extent === 'sizeless' && options?.reverse) this.#cache.requireEnd();
-      return new Lines(this.#source, options as LinesOptions, undefined, this.#followable());
+      const followable = isFollowing(options?.follow) ? this.#followable() : undefined;
+      return new Lines(this.#source, options as LinesOptions, undefined, followable);
     }
     this.#checkStart(options?.start);
     if (options?.reverse) this.#cache.requireEnd();

@@ -82,8 +82,6 @@ export interface Native {
     counts: boolean,
     results: Uint32Array,
   ): number;
-  /** How often the byte stands in `[offset, offset + length)` of `bytes`. */
-  countByte(bytes: Uint8Array, offset: number, length: number, byte: number): number;
   /** How often `needle` stands in `bytes`; a `wide` one is of 2-byte units, and so are its places. */
   count(bytes: Uint8Array, needle: Uint8Array, wide: boolean): number;
   /** Where the n-th of them (from 1) stands; -1 - k when there are only k. */

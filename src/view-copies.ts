@@ -7,7 +7,7 @@ const blockSize = 4096;
 const widestElement = 8;
 
 /** Moves `length` bytes at `offset` of `bytes` from or to `position` of the file; gives the count, or throws. */
-export type Move<T = number> = (bytes: Uint8Array, offset: number, length: number, position: number) => T;
+export type Move = (bytes: Uint8Array, offset: number, length: number, position: number) => number;
 
 /** The memory of one view. */
 export class ViewCopy {
@@ -58,27 +58,6 @@ export class ViewCopy {
       for (let at = from; at < to;) {
         const done = write(bytes, at, to - at, position + at);
         this.#known?.set(bytes.subarray(at, at + done), at);
-        at += done;
-      }
-    }
-    return this.#dropPast(size);
-  }
-
-  /** As {@link writeBack}, for writes that take their time; `write` copies the bytes when it is called. */
-  async writeBackLater(size: number, write: Move<Promise<number>>): Promise<number | undefined> {
-    const { bytes, position } = this;
-    const known = this.#known as Uint8Array;
-    for (const [from, to] of this.#changes(size)) {
-      for (let at = from; at < to && bytes.length > 0;) {
-        // What is changed again meanwhile is another change.
-        const before = known.slice(at, to);
-        known.set(bytes.subarray(at, to), at);
-        let done = 0;
-        try {
-          done = await write(bytes, at, to - at, position + at);
-        } finally {
-          known.set(before.subarray(done), at + done);
-        }
         at += done;
       }
     }

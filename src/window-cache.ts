@@ -673,8 +673,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   async #flush(start: number, end: number): Promise<void> {
     if (this.#pendingWrites.size > 0) await Promise.allSettled(this.#pendingWrites);
-    const copies = this.#views.copiesIn(start, end);
-    const failure = copies.length === 0 ? undefined : await this.#writeBackLater(copies);
+    // Into the page cache and on this thread: on the pool, older bytes might land after those of a later `writeSync`.
+    const failure = this.#closed ? undefined : attempt(() => this.#writeBack(start, end));
     const { ids, windows } = this.#dirty(start, end);
     for (const window of windows) {
       window.dirty = false;
@@ -837,7 +837,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   async #flushView(lease: ViewLease): Promise<void> {
     const { copy } = lease;
-    const failure = copy === undefined ? undefined : await this.#writeBackLater([{ lease, copy }]);
+    const failure = copy === undefined ? undefined : attempt(() => this.#writeBackCopy(lease, copy));
     this.#viewFlushed(lease, await native.flushAsync(this.fd, copy === undefined ? [lease.id] : []), failure);
   }
 
@@ -882,27 +882,6 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       return done;
     });
     lease.lostAt ??= lostAt;
-  }
-
-  /** As `#writeBack`, on the thread pool; tries all, and gives the first error. */
-  async #writeBackLater(copies: Array<{ lease: ViewLease; copy: ViewCopy }>): Promise<{ error: unknown } | undefined> {
-    let failure: { error: unknown } | undefined;
-    for (const { lease, copy } of copies) {
-      if (lease.released || this.#closed) continue;
-      try {
-        const lostAt = await copy.writeBackLater(this.refreshSync(), async (bytes, offset, length, position) => {
-          const piece = Math.min(length, jobLimit);
-          const done = await native.writeAsync(this.fd, bytes, offset, piece, position, false);
-          if (done <= 0) throw this.#errors.mapping(done < 0 ? -done : ENOSPC, 'write', position, length);
-          this.#bytesWritten += done;
-          return done;
-        });
-        lease.lostAt ??= lostAt;
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-    return failure;
   }
 
   /** Shows what the file holds now. A copy that cannot be written back keeps what it has, until it is told of. */

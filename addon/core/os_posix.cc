@@ -12,8 +12,8 @@
 #if defined(__linux__)
 #include <linux/fs.h>
 #include <linux/magic.h>
-#include <sys/ioctl.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/vfs.h>
 #endif
 

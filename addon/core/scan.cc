@@ -96,27 +96,24 @@ SLIDING_MMAP_WIDE size_t CountWide(const uint8_t* at, size_t length, uint8_t byt
 #endif
 #endif  // __GNUC__
 
-// Each lane counts at its own place, and narrow lanes make the compiler compare as many bytes at a time as a
+// Each lane counts at its own place, and narrow lanes make the compiler compare as many units at a time as a
 // register of the processor holds. A lane is emptied before it overflows.
-template <typename Unit>
-uint64_t CountUnits(const uint8_t* bytes, size_t units, Unit wanted) {
-  constexpr size_t kLanes = 64 / sizeof(Unit);
-  constexpr size_t kRounds = 255;
+uint64_t CountWideUnits(const uint8_t* bytes, size_t units, uint16_t wanted) {
+  constexpr size_t kLanes = 32;
+  constexpr size_t kRounds = UINT16_MAX;
   uint64_t count = 0;
   while (units >= kLanes) {
-    Unit lanes[kLanes] = {};
+    uint16_t lanes[kLanes] = {};
     const size_t rounds = std::min(kRounds, units / kLanes);
     for (size_t round = 0; round < rounds; ++round, bytes += sizeof(lanes)) {
-      Unit values[kLanes];
+      uint16_t values[kLanes];
       memcpy(values, bytes, sizeof(values));
-      for (size_t i = 0; i < kLanes; ++i) lanes[i] = static_cast<Unit>(lanes[i] + (values[i] == wanted));
+      for (size_t i = 0; i < kLanes; ++i) lanes[i] = static_cast<uint16_t>(lanes[i] + (values[i] == wanted));
     }
     for (size_t i = 0; i < kLanes; ++i) count += lanes[i];
     units -= rounds * kLanes;
   }
-  for (; units > 0; --units, bytes += sizeof(Unit)) {
-    count += memcmp(bytes, &wanted, sizeof(Unit)) == 0;
-  }
+  for (; units > 0; --units, bytes += sizeof(wanted)) count += memcmp(bytes, &wanted, sizeof(wanted)) == 0;
   return count;
 }
 
@@ -413,11 +410,11 @@ size_t NeedleSet::NextOfMany(const uint8_t* haystack, size_t length, size_t from
 
 uint64_t Count(const uint8_t* haystack, size_t length, const uint8_t* needle, size_t needle_length,
                size_t unit) {
-  if (needle_length == 1) return CountUnits<uint8_t>(haystack, length, needle[0]);
+  if (needle_length == 1) return CountByte(haystack, length, needle[0]);
   if (needle_length == 2 && unit == 2) {
     uint16_t wanted;
     memcpy(&wanted, needle, sizeof(wanted));
-    return CountUnits<uint16_t>(haystack, length / 2, wanted);
+    return CountWideUnits(haystack, length / 2, wanted);
   }
   uint64_t count = 0;
   for (int64_t at = FindAligned(haystack, length, 0, needle, needle_length, unit); at >= 0; ++count) {

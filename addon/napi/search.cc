@@ -92,17 +92,6 @@ Napi::Value Scan(const Napi::CallbackInfo& info) {
   return Result(env, static_cast<int64_t>(result.found));
 }
 
-// countByte(bytes, offset, length, byte): how often the byte stands in `[offset, offset + length)`
-Napi::Value CountByteOf(const Napi::CallbackInfo& info) {
-  size_t offset;
-  size_t length;
-  if (!SizeAt(info, 1, &offset) || !SizeAt(info, 2, &length)) return Result(info.Env(), 0);
-  const uint8_t* bytes = BytesOf(info.Env(), info[0], offset, length);
-  return Result(info.Env(), bytes == nullptr ? 0
-                                             : static_cast<int64_t>(CountByte(
-                                                   bytes, length, static_cast<uint8_t>(IdAt(info, 3)))));
-}
-
 // find(array, offset, length, needle, last): where the needle, a Uint8Array, stands in the array's
 // [offset, offset + length), counted from `offset`; -1 when it does not
 Napi::Value FindBytes(const Napi::CallbackInfo& info) {
@@ -124,7 +113,6 @@ Napi::Value FindBytes(const Napi::CallbackInfo& info) {
 void ExportSearch(Napi::Env env, Napi::Object exports) {
   exports.Set("createSearch", Napi::Function::New<CreateSearch>(env, "createSearch"));
   exports.Set("scan", Napi::Function::New<Scan>(env, "scan"));
-  exports.Set("countByte", Napi::Function::New<CountByteOf>(env, "countByte"));
   exports.Set("find", Napi::Function::New<FindBytes>(env, "find"));
 }
 

@@ -58,14 +58,14 @@ export interface FollowOptions {
   persistent?: boolean | undefined;
 }
 
-/** A file whose bytes can be followed. @internal */
+/** A file whose bytes can be followed. */
 export interface FollowedFile {
   readonly source: ByteSource;
   readonly fd: number;
   close(): void;
 }
 
-/** What following needs of the file it begins with. @internal */
+/** What following needs of the file it begins with. */
 export interface Followable {
   readonly source: ByteSource;
   readonly fd: number;
@@ -427,19 +427,25 @@ export class Follower {
     const newest = this.#next.at(-1) ?? this.#current;
     const events = this.#watchNames(folder);
     if (events !== undefined) {
-      const found = fs.statSync(this.#path, { bigint: true, throwIfNoEntry: false });
-      const same = found !== undefined && identity(found) === newest.identity;
+      let found: string | undefined;
+      try {
+        found = identity(fs.statSync(this.#path, { bigint: true }));
+      } catch {
+        // Not there, or not to be reached.
+      }
+      const same = found === newest.identity;
       this.#tracker = new NameTracker(events, this.#base!, same ? newest.generation : undefined);
     }
     this.#watchFolder(folder);
     let real: string;
     try {
       real = path.dirname(fs.realpathSync(this.#path));
+      if (real === fs.realpathSync(folder)) return;
     } catch {
       return;
     }
     // A link to a file elsewhere: its folder tells of its growth.
-    if (real !== fs.realpathSync(folder)) this.#watchFolder(real);
+    this.#watchFolder(real);
   }
 
   #watchFolder(folder: string): void {

@@ -23,9 +23,9 @@ export function kindOf(fd: number): Kind {
   if (stats.isDirectory()) return 'directory';
   if (stats.isFIFO() || stats.isSocket()) return 'stream';
   if (stats.isCharacterDevice()) return tty.isatty(fd) ? 'tty' : 'device';
-  return stats.isFile() && stats.size <= mostWrong && stats.blocks === 0 && !tellsItsSize(fd, stats.size)
-    ? 'sizeless'
-    : 'sized';
+  const hides = stats.isFile() && stats.size <= mostWrong && stats.blocks === 0 && !tellsItsSize(fd, stats.size);
+  // Looked at again: somebody may just have written it, or cut it.
+  return hides && fs.fstatSync(fd).size === stats.size ? 'sizeless' : 'sized';
 }
 
 function tellsItsSize(fd: number, size: number): boolean {

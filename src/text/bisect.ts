@@ -1,6 +1,6 @@
 /** Finding a place in a file whose lines are sorted. */
 import type { ByteSource } from '../byte-source.js';
-import { invalidArgType, invalidArgValue } from '../errors.js';
+import { invalidArgType, invalidArgValue, MappedFileError } from '../errors.js';
 import { ForwardScanner } from './forward-scanner.js';
 import { type LinesOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { fill, readAsync, readSync, type Reading } from './reading.js';
@@ -74,7 +74,7 @@ function* search<T extends string | Buffer>(
   while (high - low > SHORT) {
     const half = Math.floor((high - low) / 2);
     const middle = low + half - ((low + half - start) % format.unit);
-    const first = yield* lineStart(options, middle, high);
+    const first = yield* lineStart(options, middle, high, source.path);
     const met = first < high ? yield* firstWithKey(source, compare, options, first, high, end, true) : undefined;
     if (met?.isLess) {
       low = met.next;
@@ -89,7 +89,12 @@ function* search<T extends string | Buffer>(
 }
 
 /** The first line that begins at `position` or after it, or `limit` where none does before that. */
-function* lineStart({ format, start }: ResolvedOptions, position: number, limit: number): Reading<number> {
+function* lineStart(
+  { format, start }: ResolvedOptions,
+  position: number,
+  limit: number,
+  path: string | undefined,
+): Reading<number> {
   const { delimiterLength } = format;
   // A line begins where a delimiter ends.
   let at = Math.max(start, position - delimiterLength);
@@ -98,7 +103,7 @@ function* lineStart({ format, start }: ResolvedOptions, position: number, limit:
     const bytes = yield* fill(block, at);
     const found = format.find(block.subarray(0, bytes), 0);
     if (found >= 0) return at + found + delimiterLength;
-    if (bytes < block.length) break;
+    if (bytes < block.length) throw truncated(path, at, block.length);
     // A delimiter may lie across the border.
     at += size;
   }
@@ -127,7 +132,9 @@ function* firstWithKey<T extends string | Buffer>(
 ): Reading<Met | undefined> {
   const scanner = new ForwardScanner(format, from, end, any ? PROBE : BLOCK, source.path);
   for (let request = scanner.next(); request !== undefined; request = scanner.next()) {
-    if (!scanner.accept(yield request)) continue;
+    const bytes = yield request;
+    if (bytes === 0) throw truncated(source.path, request.position, request.target.length);
+    if (!scanner.accept(bytes)) continue;
     const { lines } = scanner;
     for (let i = 0; i < lines.length; i++) {
       const position = scanner.positionAfter(i);
@@ -140,4 +147,10 @@ function* firstWithKey<T extends string | Buffer>(
     }
   }
   return undefined;
+}
+
+/** The end was the file's, or before it: a place that is found where bytes are missing would be none. */
+function truncated(path: string | undefined, position: number, length: number): MappedFileError {
+  const message = 'The file shrank while a line was looked for';
+  return new MappedFileError('ERR_MAPPED_FILE_TRUNCATED', message, { path, position, length });
 }

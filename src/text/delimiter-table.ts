@@ -2,6 +2,9 @@
 
 /** Entries at most. When they are all taken every other one is dropped, so memory is bounded whatever the file's size. */
 export const MOST_ENTRIES = 2 ** 20;
+/** Bytes from one entry to the next, as a caller may ask for them. */
+export const LEAST_INTERVAL = 4096;
+export const MOST_INTERVAL = 2 ** 40;
 
 export class DelimiterTable {
   /** Bytes from one entry to the next. */

@@ -24,7 +24,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import type { FileIdentity } from '../byte-source.js';
 import { invalidArgValue, MappedFileError } from '../errors.js';
-import { MOST_ENTRIES } from './delimiter-table.js';
+import { LEAST_INTERVAL, MOST_ENTRIES, MOST_INTERVAL } from './delimiter-table.js';
 
 const MAGIC = Buffer.from('\x89SMLINE\n', 'latin1');
 const VERSION = 1;
@@ -92,7 +92,9 @@ export function decodeIndex(bytes: Buffer, path: string): StoredIndex {
   const isCount = (value: number, most: number): boolean => Number.isInteger(value) && value >= 0 && value <= most;
   check((unit === 1 || unit === 2) && delimiterLength > 0 && delimiterLength % unit === 0, 'its delimiter is none');
   check(isCount(covered, Number.MAX_SAFE_INTEGER) && isCount(delimiters, covered), 'its counts are none');
-  check(isCount(interval, Number.MAX_SAFE_INTEGER) && Number.isInteger(Math.log2(interval)), 'its interval is none');
+  // Not by the logarithm alone, which is rounded.
+  const isInterval = interval >= LEAST_INTERVAL && interval <= MOST_INTERVAL;
+  check(isInterval && interval === 2 ** Math.round(Math.log2(interval)), 'its interval is none');
   check(isCount(length, MOST_ENTRIES - 1), 'its table is too long');
   const table = HEADER + delimiterLength;
   check(bytes.length === table + 8 * length + DIGEST, 'its length is wrong');

@@ -6,7 +6,7 @@ import type { CountingSource, FileIdentity } from '../byte-source.js';
 import { checkSignal, invalidArgType, invalidArgValue, MappedFileError } from '../errors.js';
 import { native } from '../native.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
-import { DelimiterTable } from './delimiter-table.js';
+import { DelimiterTable, LEAST_INTERVAL, MOST_INTERVAL } from './delimiter-table.js';
 import type { LineFormat } from './line-format.js';
 import { loadIndex, saveIndex, type StoredIndex } from './line-index-file.js';
 import { Lines } from './lines.js';
@@ -15,8 +15,6 @@ import { fill, readAsync, readSync, type Reading } from './reading.js';
 
 /** Bytes from one entry to the next, at first: so many are read at most to find a line or a number. */
 const INTERVAL = 256 * 1024;
-const LEAST_INTERVAL = 4096;
-const MOST_INTERVAL = 2 ** 40;
 /** Bytes that one job on the thread pool counts: some milliseconds when they are in memory. */
 const JOB = 16 * 1024 * 1024;
 /** Jobs under way at a time: while one waits for the device, or has its turn on another processor. */
@@ -511,7 +509,7 @@ export class LineIndex<T extends string | Buffer = string> {
 /** Options of {@link LineIndex.lines}. */
 export type IndexedLinesOptions<T extends string | Buffer = string> = Omit<
   LinesOptions<T>,
-  'delimiter' | 'encoding' | 'end' | 'start'
+  'delimiter' | 'encoding' | 'end' | 'follow' | 'start'
 >;
 
 interface Counted {

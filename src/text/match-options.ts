@@ -79,8 +79,8 @@ export function resolveSearch(pattern: Pattern, options: MatchesOptions): Resolv
   const { overlapping = false, signal } = options;
   const { start, end } = toRange(options.start, options.end, Infinity);
   checkSignal(signal);
-  const flags = { firstInLine, ignoreCase, line, lineNumbers, overlapping };
-  for (const [name, value] of Object.entries(flags))
+  const switches = { firstInLine, ignoreCase, line, lineNumbers, overlapping };
+  for (const [name, value] of Object.entries(switches))
     if (typeof value !== 'boolean') throw invalidArgType(`options.${name}`, 'of type boolean', value);
   if (limit !== undefined) toCount(limit, 'options.limit', 1);
   toCount(maxLineLength, 'options.maxLineLength', 1, constants.MAX_STRING_LENGTH);
@@ -104,12 +104,16 @@ export function resolveSearch(pattern: Pattern, options: MatchesOptions): Resolv
   if (isText) {
     if (overlapping) throw invalidArgValue('options.overlapping', overlapping, 'is not for regular expressions');
     if (ignoreCase) throw invalidArgValue('options.ignoreCase', ignoreCase, 'is for needles: give the flag i');
-    regExp = new RegExp(pattern.source, pattern.flags.includes('g') ? pattern.flags : `${pattern.flags}g`);
+    const { flags, source } = pattern;
+    if (typeof flags !== 'string') throw invalidArgType('pattern.flags', 'of type string', flags);
+    regExp = new RegExp(source, flags.includes('g') ? flags : `${flags}g`);
   } else {
     if (text.unit === 2) throw invalidArgValue('options.encoding', encoding, 'is for regular expressions only');
-    needles = (Array.isArray(pattern) ? (pattern as readonly unknown[]) : [pattern]).map((needle) =>
-      bytesOf(needle, encoding as 'utf8' | 'latin1'),
-    );
+    // Not its `map`, which passes over what a list leaves out, and may be anybody's.
+    const list = Array.isArray(pattern)
+      ? Array.from({ length: pattern.length }, (_, i): unknown => (pattern as readonly unknown[])[i])
+      : [pattern];
+    needles = list.map((needle) => bytesOf(needle, encoding as 'utf8' | 'latin1'));
     if (needles.length === 0 || needles.some((needle) => needle.length === 0))
       throw invalidArgValue('needle', pattern, 'must not be empty');
     if (byLine && needles.some((needle) => text.find(Buffer.from(needle), 0) >= 0))

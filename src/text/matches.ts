@@ -332,7 +332,8 @@ class MatchCursor implements Cursor<Match> {
     const last = block.subarray(from, offset).lastIndexOf(delimiter[0]!);
     if (last < 0) return;
     this.#counted = from + last + 1;
-    if (this.#search.lineNumbers) this.#lineNumber += native.countByte(block, from, last + 1, delimiter[0]!);
+    if (this.#search.lineNumbers)
+      this.#lineNumber += native.count(block.subarray(from, this.#counted), delimiter, false);
   }
 
   // --- regular expressions ---------------------------------------------------------------------------------------

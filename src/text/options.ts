@@ -71,13 +71,14 @@ export interface ResolvedOptions {
 export function resolveOptions(options: LinesOptions<string | Buffer>): ResolvedOptions {
   if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', options);
   const { delimiter, encoding = 'utf8', maxLineLength = constants.MAX_STRING_LENGTH, overflow = 'error' } = options;
-  const { copy = false, reverse = false, signal } = options;
-  const { start, end } = toRange(options.start, options.end, Infinity);
+  const { copy = false, end: until, follow: asked, reverse = false, signal } = options;
+  const { start, end } = toRange(options.start, until, Infinity);
   checkSignal(signal);
-  const follow = isFollowing(options.follow) ? options.follow : undefined;
-  for (const name of ['end', 'reverse'] as const)
-    if (follow !== undefined && options[name])
-      throw invalidArgValue(`options.${name}`, options[name], 'cannot be combined with "options.follow"');
+  const follow = isFollowing(asked) ? asked : undefined;
+  if (follow !== undefined && (reverse || until !== undefined)) {
+    const [name, value] = reverse ? ['reverse', reverse] : ['end', until];
+    throw invalidArgValue(`options.${name}`, value, 'cannot be combined with "options.follow"');
+  }
   for (const [name, value] of Object.entries({ copy, reverse }))
     if (typeof value !== 'boolean') throw invalidArgType(`options.${name}`, 'of type boolean', value);
   toCount(maxLineLength, 'options.maxLineLength', 1, constants.MAX_STRING_LENGTH);

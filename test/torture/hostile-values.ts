@@ -134,6 +134,21 @@ const keys: readonly string[] = [
   'streams',
   'limit',
   'maxWindows',
+  'follow',
+  'onEvent',
+  'pollInterval',
+  'grace',
+  'persistent',
+  'limit',
+  'overlapping',
+  'ignoreCase',
+  'firstInLine',
+  'line',
+  'lineNumbers',
+  'onProgress',
+  'interval',
+  'from',
+  'type',
   'fd',
   'then',
   'constructor',
@@ -314,6 +329,19 @@ export class HostileValues {
     ] as Array<() => unknown>);
   }
 
+  /** A function that answers a caller with anything, and strikes back. */
+  callback(): () => unknown {
+    return () =>
+      this.#random.pick<() => unknown>([
+        () => this.number(),
+        () => this.number(),
+        () => undefined,
+        () => this.#struck(this.number()),
+        () => this.any(2),
+        () => this.#throw(),
+      ])();
+  }
+
   #list(depth: number): unknown[] {
     const list: unknown[] = [];
     for (let i = this.#random.below(4); i > 0; i--) {
@@ -368,7 +396,7 @@ export class HostileValues {
       () => AbortSignal.abort(),
       () => new AbortController().signal,
       () => new Date(0),
-      () => /a/,
+      () => this.#random.pick([/a/, /(?<=a)|$/gu, /^./y, /[^]*/gs]),
       () => new Map(),
       () => new Error('hostile'),
       () => new URL('file:///nowhere/at/all'),

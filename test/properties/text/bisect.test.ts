@@ -203,6 +203,12 @@ describe('bisect: files', () => {
       assert.equal(file.bisectSync(compareTo(6009)), content.length);
     });
 
+  it('gives no place in a file that was cut meanwhile', () => {
+    using folder = new Folder();
+    using file = MappedFile.openSync(folder.file(content), 'r+');
+    assert.throws(() => file.bisectSync(() => (file.truncateSync(10), -1)), { code: 'ERR_MAPPED_FILE_TRUNCATED' });
+  });
+
   it('ends with what compare throws, what it does, and the signal', async () => {
     using folder = new Folder();
     const file = MappedFile.openSync(folder.file(content));

@@ -224,6 +224,21 @@ describe('a stored line index: any damage', () => {
     assert.equal(code(Buffer.concat([bytes, Buffer.alloc(8)])), 'ERR_MAPPED_FILE_INDEX_INVALID');
   });
 
+  it('is refused with an interval that lookups and counting cannot do with', () => {
+    const table = { covered: 100, delimiters: 5, entries: new Float64Array(0) };
+    for (const interval of [1, 2048, 4097, 2 ** 40 - 1, 2 ** 41, 2 ** 49 - 1, Number.MAX_SAFE_INTEGER]) {
+      // 1 has an entry for each byte.
+      const entries = new Float64Array(Math.floor(100 / interval));
+      const bytes = encodeIndex({ ...stored, ...table, entries, interval, delimiters: Math.min(5, interval) });
+      assert.equal(
+        codeOf(() => decodeIndex(bytes, 'x')),
+        'ERR_MAPPED_FILE_INDEX_INVALID',
+        `interval ${interval}`,
+      );
+    }
+    assert.equal(decodeIndex(encodeIndex({ ...stored, ...table, interval: 2 ** 40 }), 'x').interval, 2 ** 40);
+  });
+
   const numbers = fc.oneof(
     fc.double(),
     fc.constantFrom(-1, 0, 1, 4095, 4096, 8192, 20480, 2 ** 40, 2 ** 53, Infinity, NaN, -0, 0.5),

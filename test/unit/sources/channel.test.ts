@@ -52,6 +52,27 @@ describe('a FIFO', () => {
     });
   }
 
+  it('is followed to its end', async () => {
+    for (const read of [
+      async (file: MappedFile) => (await collected(file.readable({ follow: true }))).toString(),
+      async (file: MappedFile) => {
+        let text = '';
+        for await (const line of file.lines({ follow: true })) text += `${line}\n`;
+        return text;
+      },
+    ]) {
+      using folder = new Folder();
+      const fifo = new Fifo(folder);
+      await using file = await MappedFile.open(fifo.path);
+      const text = read(file);
+      await fifo.write('one\n');
+      await delay(20);
+      await fifo.write('two\n');
+      fifo.end();
+      assert.equal(await text, 'one\ntwo\n');
+    }
+  });
+
   it('is read by lines, each as soon as it is there', async () => {
     using folder = new Folder();
     const fifo = new Fifo(folder);

@@ -100,6 +100,42 @@ describe('a file that does not tell its size', () => {
     });
   }
 
+  it('is neither followed nor a blob', async () => {
+    await using file = await MappedFile.open('/proc/self/status');
+    const error = { code: 'ERR_MAPPED_FILE_NOT_SEEKABLE' };
+    assert.throws(() => file.readable({ follow: true }), error);
+    assert.throws(() => file.lines({ follow: true }), error);
+    assert.throws(() => file.blob(), error);
+  });
+
+  it('is not what is written, or cut, while it is opened', () => {
+    using folder = new Folder();
+    const path = folder.join('log');
+    const { fstatSync } = fs;
+    const between: ReadonlyArray<[before: string, after: string]> = [
+      ['', 'grown'],
+      ['cut', ''],
+    ];
+    for (const [before, after] of between) {
+      fs.writeFileSync(path, before);
+      fs.fstatSync = ((...args: Parameters<typeof fstatSync>) => {
+        const stats = fstatSync(...args);
+        fs.writeFileSync(path, after);
+        // As where blocks are given late.
+        return Object.assign(stats as fs.Stats, { blocks: 0 });
+      }) as typeof fstatSync;
+      try {
+        using file = MappedFile.openSync(path);
+        fs.fstatSync = fstatSync;
+        assert.equal(file.size, after.length);
+        assert.equal(file.sliceSync(0).toString(), after);
+        assert.equal(file.lastIndexOf('x'), -1);
+      } finally {
+        fs.fstatSync = fstatSync;
+      }
+    }
+  });
+
   it('is no empty file', async () => {
     using folder = new Folder();
     await using file = await MappedFile.open(folder.file(0), 'r+');

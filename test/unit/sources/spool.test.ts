@@ -167,6 +167,44 @@ for (const [name, options] of Object.entries(configurations)) {
   });
 }
 
+describe('a spool', () => {
+  it('that is followed ends with what it is made of', async () => {
+    using folder = new Folder();
+    const fifo = new Fifo(folder);
+    await using file = await MappedFile.open(fifo.path, 'r', { backing: 'spool' });
+    const events: unknown[] = [];
+    const follow = { onEvent: (event: unknown) => events.push(event), pollInterval: 10 };
+    const lines: string[] = [];
+    const read = async (): Promise<void> => {
+      for await (const line of file.lines({ follow })) lines.push(line);
+    };
+    const [bytes, all] = [collected(file.readable({ follow })), read()];
+    await fifo.write('one\n');
+    await delay(50);
+    await fifo.write('two\n');
+    fifo.end();
+    assert.equal((await bytes).toString(), 'one\ntwo\n');
+    await all;
+    assert.deepEqual(lines, ['one', 'two']);
+    assert.deepEqual(events, []);
+  });
+
+  it('is a blob once its end is known', async () => {
+    using folder = new Folder();
+    const fifo = new Fifo(folder);
+    await using file = await MappedFile.open(fifo.path, 'r', { backing: 'spool' });
+    await fifo.write('one');
+    await arrived(file, 3);
+    assert.throws(() => file.blob(), { code: 'ERR_MAPPED_FILE_NOT_SEEKABLE' });
+    assert.throws(() => file.blob(0, 6), { code: 'ERR_MAPPED_FILE_NOT_SEEKABLE' });
+    assert.equal(await file.blob(0, 3).text(), 'one');
+    await fifo.write('two');
+    fifo.end();
+    await file.prefetch();
+    assert.equal(await file.blob().text(), 'onetwo');
+  });
+});
+
 describe('a spool that ends otherwise', () => {
   const open = (fifo: Fifo): Promise<MappedFile> => MappedFile.open(fifo.path, 'r', { backing: 'spool' });
   const call = { read: 4, write: 5 };

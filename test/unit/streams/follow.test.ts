@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import type { ReadableStreamDefaultReader } from 'node:stream/web';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -121,6 +122,27 @@ describe('readable({ follow })', function () {
     fs.appendFileSync(log, 'after');
     assert.equal(Buffer.from((await read).value!).toString(), 'after');
     assert.deepEqual(events, [{ type: 'truncated', position: 6 }]);
+    await reader.cancel();
+  });
+
+  it('takes for missing what is at its path and no file', async () => {
+    using folder = new Folder();
+    const log = folder.file('before', 'log');
+    const { events, onEvent } = listener(log);
+    await using file = await MappedFile.open(log);
+    const reader = file.readable({ follow: { onEvent, grace: 0, pollInterval: 10 } }).getReader();
+    await expect(reader, 'before');
+    const read = reader.read();
+    fs.rmSync(log);
+    execFileSync('mkfifo', [log]);
+    while (events.length === 0) await delay(5);
+    assert.deepEqual(events, [{ type: 'missing', position: 6 }]);
+    // Nobody has it open for reading.
+    const { O_WRONLY, O_NONBLOCK } = fs.constants;
+    assert.throws(() => fs.openSync(log, O_WRONLY | O_NONBLOCK), { code: 'ENXIO' });
+    fs.rmSync(log);
+    folder.file('after', 'log');
+    assert.equal(Buffer.from((await read).value!).toString(), 'after');
     await reader.cancel();
   });
 
