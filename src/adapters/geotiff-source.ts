@@ -16,6 +16,7 @@ export interface GeoTiffSource {
   fetch(slices: GeoTiffSlice[], signal?: AbortSignal): Promise<ArrayBuffer[]>;
   /** A copy of one range. */
   fetchSlice(slice: GeoTiffSlice, signal?: AbortSignal): Promise<GeoTiffSlice & { data: ArrayBuffer }>;
+  /** Closes the file where that was asked for. */
   close(): Promise<void>;
 }
 

@@ -1,9 +1,10 @@
 /**
- * The shapes that parsers take, over a {@link MappedFile}. Closing one does not close the file, unless `autoClose` asks
+ * The shapes that parsers take, over a `MappedFile`. Closing one does not close the file, unless `autoClose` asks
  * for that.
  */
 export { type AsyncBuffer, toAsyncBuffer } from './async-buffer.js';
 export { toBlob } from './blob.js';
+export type { Callback } from './bytes.js';
 export { toFetch } from './fetch.js';
 export { toFileHandle } from './file-handle.js';
 export { type GeoTiffSlice, type GeoTiffSource, toGeoTiffSource } from './geotiff-source.js';

@@ -7,14 +7,23 @@ import { type AdapterOptions, closesFile } from './options.js';
 
 /** What random-access-storage's constructor is given. */
 export interface StorageImplementation {
+  /** Opens the file. */
   open(request: { callback: Callback<void> }): void;
+  /** Copies `size` bytes from `offset` on. */
   read(request: { offset: number; size: number; callback: Callback<Buffer> }): void;
+  /** Writes `data` at `offset`. */
   write(request: { offset: number; data: Uint8Array; callback: Callback<void> }): void;
+  /** Cuts the end off where the range reaches it. */
   del(request: { offset: number; size: number; callback: Callback<void> }): void;
+  /** Cuts or extends the file to `offset` bytes. */
   truncate(request: { offset: number; callback: Callback<void> }): void;
+  /** Gives the file's `fs.Stats`. */
   stat(request: { callback: Callback<Stats> }): void;
+  /** Closes the file until it is used again. */
   suspend(request: { callback: Callback<void> }): void;
+  /** Closes the file. */
   close(request: { callback: Callback<void> }): void;
+  /** Removes the file. */
   unlink(request: { callback: Callback<void> }): void;
 }
 

@@ -6,7 +6,9 @@ export type ZarrRange = { offset: number; length: number } | { suffixLength: num
 
 /** What `zarrita.open` takes: zarrita's AsyncReadable. */
 export interface ZarrStore {
+  /** All bytes of a key. */
   get(key: `/${string}`, options?: { signal?: AbortSignal }): Promise<Uint8Array | undefined>;
+  /** A range of them; shorter where the file ends. */
   getRange(key: `/${string}`, range: ZarrRange, options?: { signal?: AbortSignal }): Promise<Uint8Array | undefined>;
 }
 
