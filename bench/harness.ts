@@ -68,6 +68,8 @@ export interface Scenario {
   /** Makes the input, once, before any contestant is prepared. */
   setUp?(): void | Promise<void>;
   readonly contestants: readonly Contestant[];
+  /** Nobody takes part but this library and Node: no package has to be installed first. */
+  readonly alone?: boolean;
   readonly targets?: readonly (Target | FigureTarget)[];
 }
 

@@ -120,7 +120,6 @@ async function main(): Promise<void> {
   const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
   if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError('--rounds must be a positive integer');
 
-  if (!values.list) install();
   const all: ScenarioResult[] = [];
   for (const file of fs.readdirSync(new URL('scenarios/', here)).sort()) {
     if (!file.endsWith('.js')) continue;
@@ -132,6 +131,7 @@ async function main(): Promise<void> {
         console.log(`${scenario.name.padEnd(28)}${scenario.title}`);
         continue;
       }
+      if (!scenario.alone) install();
       const result = await compare(module, scenario, rounds);
       print(result, scenario.targets ?? []);
       all.push(result);

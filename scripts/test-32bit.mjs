@@ -12,10 +12,22 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const cache = join(root, 'node_modules/.cache/sliding-mmap-32bit');
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
-/** Releases of Debian that have a Node for i386, the preferred one first. */
-const suites = ['trixie', 'bookworm'];
+/** The release of Debian that has a Node for i386 which the library supports. */
+const suite = 'trixie';
 /** What the tests themselves call, besides node. */
-const tools = ['coreutils', 'dash', 'util-linux', 'mount', 'procps', 'e2fsprogs', 'strace', 'libc-bin'];
+const tools = [
+  'coreutils',
+  'dash',
+  'util-linux',
+  'mount',
+  'procps',
+  'e2fsprogs',
+  'strace',
+  'libc-bin',
+  'bash',
+  'mawk',
+  'grep',
+];
 const notRun = 77;
 
 function skip(reason) {
@@ -62,8 +74,8 @@ function mirror() {
   return line?.split(' ')[0] ?? 'http://deb.debian.org/debian/';
 }
 
-/** Unpacks Node and the tools of one suite into `folder`. */
-function unpack(suite, folder) {
+/** Unpacks Node and the tools into `folder`. */
+function unpack(folder) {
   const state = join(cache, `apt-${suite}`);
   const archives = join(state, 'archives');
   for (const path of ['lists/partial', 'archives/partial']) mkdirSync(join(state, path), { recursive: true });
@@ -100,11 +112,14 @@ Dir::Etc::SourceParts "/dev/null";
     symlinkSync(`usr/${name}`, join(folder, name));
   }
   const packages = readdirSync(archives).filter((name) => name.endsWith('.deb'));
-  return packages.every((name) => {
+  const unpacked = packages.every((name) => {
     // Not dpkg -x, which would replace the links above by the folders of an older package.
     const script = 'dpkg-deb --fsys-tarfile "$0" | tar -x --keep-directory-symlink -C "$1"';
     return succeeds('sh', ['-c', script, join(archives, name), folder]);
   });
+  // Which the package does when it is installed (update-alternatives).
+  if (unpacked) symlinkSync('mawk', join(folder, 'usr/bin/awk'));
+  return unpacked;
 }
 
 function enter(folder, command, options = {}) {
@@ -139,16 +154,14 @@ function tell(folder) {
 }
 
 function findNode() {
-  for (const suite of suites) {
-    const folder = join(cache, suite);
-    let found = existsSync(folder) ? tell(folder) : undefined;
-    if (found === undefined && unpack(suite, folder)) found = tell(folder);
-    if (found?.endsWith(' ia32')) {
-      console.log(`test:32bit: Node ${found}, of Debian ${suite}, in ${folder}`);
-      return folder;
-    }
-  }
-  return skip('no 32-bit Node could be had from Debian');
+  const folder = join(cache, suite);
+  // Made by an earlier version of this script, it may lack a tool.
+  const complete = ['bash', 'mawk', 'grep'].every((name) => existsSync(join(folder, 'usr/bin', name)));
+  let found = complete ? tell(folder) : undefined;
+  if (found === undefined && unpack(folder)) found = tell(folder);
+  if (!found?.endsWith(' ia32')) return skip('no 32-bit Node could be had from Debian');
+  console.log(`test:32bit: Node ${found}, of Debian ${suite}, in ${folder}`);
+  return folder;
 }
 
 // --- the addon -----------------------------------------------------------------------------------------------------

@@ -71,8 +71,8 @@ export interface ByteSource {
 /** A source whose bytes can be had as memory. */
 export interface LendingSource extends ByteSource {
   /**
-   * Maps `[position, position + length)`, inside the file, for the caller; its writes stay in the array. Throws
-   * `ERR_MAPPED_FILE_BUDGET`, `ERR_MAPPED_FILE_TRUNCATED`.
+   * Maps `[position, position + length)`, inside the file, for the caller, or copies it where it cannot be mapped; the
+   * caller's writes stay in the array. Throws `ERR_MAPPED_FILE_BUDGET`, `ERR_MAPPED_FILE_TRUNCATED`.
    */
   lend(position: number, length: number): Loan;
 

@@ -417,7 +417,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * Maps `[start, end)` for the caller, without a copy and at any position. `access` `'shared'`, the default, shows
    * what others write and writes the file; `'private'` keeps writes in this process (copy-on-write). Views of a
    * read-only file are private, so that a stray write is harmless. Throws as {@link slice}, and
-   * `ERR_MAPPED_FILE_BUDGET` when views exceed the pool or the address space.
+   * `ERR_MAPPED_FILE_BUDGET` when views exceed the pool or the address space: for want of room, no view becomes a copy.
    *
    * With backing `'read'` a view is a copy: what is written into a shared one goes to the file, changed bytes only, at
    * its `flush` and `dispose`, at the file's `flush` and `close`, and before a call on the file that reads or writes

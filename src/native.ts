@@ -82,6 +82,11 @@ export interface Native {
     counts: boolean,
     results: Uint32Array,
   ): number;
+  /**
+   * Puts into `offsets`, which has room for `length`, where the byte stands in `[offset, offset + length)` of `bytes`,
+   * counted from `offset`; gives the number of places, or -1 for bad arguments.
+   */
+  findEach(bytes: Uint8Array, offset: number, length: number, byte: number, offsets: Uint32Array): number;
   /** How often `needle` stands in `bytes`; a `wide` one is of 2-byte units, and so are its places. */
   count(bytes: Uint8Array, needle: Uint8Array, wide: boolean): number;
   /** Where the n-th of them (from 1) stands; -1 - k when there are only k. */

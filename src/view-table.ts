@@ -59,6 +59,8 @@ export class ViewTable {
   readonly #pool: WindowPool;
   readonly #copies: ViewCopies;
   readonly #leases: Leases = new Map();
+  /** Those that lost a page of which nobody was told yet; some may have been told of, or released, meanwhile. */
+  readonly #unreported = new Set<ViewLease>();
   #lastCopy = 0;
 
   constructor(fd: number, path: string | undefined, errors: FileErrors, pool: WindowPool, copies: ViewCopies) {
@@ -75,10 +77,10 @@ export class ViewTable {
   }
 
   /**
-   * Maps `[position, position + length)`, inside the file; copy-on-write where not `shared`. Throws
-   * `ERR_MAPPED_FILE_BUDGET` and `ERR_MAPPED_FILE_NOT_MAPPABLE`.
+   * Maps `[position, position + length)`, inside the file; copy-on-write where not `shared`. `undefined` where the
+   * system has no room for it. Throws `ERR_MAPPED_FILE_BUDGET` and `ERR_MAPPED_FILE_NOT_MAPPABLE`.
    */
-  create(position: number, length: number, shared: boolean): { lease: ViewLease; buffer: ArrayBuffer } {
+  create(position: number, length: number, shared: boolean): { lease: ViewLease; buffer: ArrayBuffer } | undefined {
     const reserved = this.#admit(position, length);
     let mapping = native.createView(this.#fd, position, length, true, !shared);
     while (mapping === -ENOMEM && this.#pool.shrink()) {
@@ -86,10 +88,7 @@ export class ViewTable {
     }
     if (typeof mapping !== 'object') {
       this.#pool.viewReleased(reserved);
-      if (mapping === -ENOMEM) {
-        const cause = systemError(ENOMEM, 'mmap', this.#path);
-        throw this.#noRoom('The address space has no room for the view', position, length, cause);
-      }
+      if (mapping === -ENOMEM) return undefined;
       const cause = mapping === undefined ? undefined : systemError(-mapping, 'mmap', this.#path);
       throw this.#errors.notMappable('The file cannot be mapped', position, length, cause);
     }
@@ -119,6 +118,12 @@ export class ViewTable {
     const reserved = roundUp((position % granularity) + length, granularity);
     this.#pool.admitView(reserved, this.#path, position);
     return reserved;
+  }
+
+  /** What to throw where {@link create} gave nothing. */
+  noRoom(position: number, length: number): MappedFileError {
+    const cause = systemError(ENOMEM, 'mmap', this.#path);
+    return this.#noRoom('The address space has no room for the view', position, length, cause);
   }
 
   #noRoom(message: string, position: number, length: number, cause: unknown): MappedFileError {
@@ -178,16 +183,23 @@ export class ViewTable {
       const lost = native.mappingFaults(lease.id);
       if (lost === 0) continue;
       pages += lost;
-      lease.lostAt = Math.floor(lease.position / granularity) * granularity + native.firstFault(lease.id);
+      this.lost(lease, Math.floor(lease.position / granularity) * granularity + native.firstFault(lease.id));
     }
     return pages;
   }
 
+  /** A view has lost the byte at `position`, or nothing more for `undefined`. */
+  lost(lease: ViewLease, position: number | undefined): void {
+    if (position === undefined || lease.lostAt !== undefined) return;
+    lease.lostAt = position;
+    this.#unreported.add(lease);
+  }
+
   /** A view that lost a page of which nobody was told. */
   unreported(): ViewLease | undefined {
-    if (this.#leases.size === 0) return undefined;
-    for (const lease of this.#leases.values()) {
-      if (lease.lostAt !== undefined && !lease.reported) return lease;
+    for (const lease of this.#unreported) {
+      if (!lease.reported && !lease.released) return lease;
+      this.#unreported.delete(lease);
     }
     return undefined;
   }

@@ -64,6 +64,11 @@ export interface FileStats {
   bytesWritten: number;
 }
 
+interface View {
+  lease: ViewLease;
+  buffer: ArrayBuffer;
+}
+
 /** What is known of a file's positions; see {@link CacheOptions.extent}. @internal */
 export type Extent = 'sized' | 'sizeless' | 'sequential';
 
@@ -700,13 +705,18 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   // --- views -----------------------------------------------------------------------------------------------------
 
   /**
-   * Maps `[start, start + length)` for a user, or copies it where it cannot be mapped. A private view, or one of a
+   * Maps `[start, start + length)` for a user, or copies it where the file cannot be mapped. A private view, or one of a
    * read-only file, keeps what is written to itself.
+   *
+   * Where only the room is missing it throws `ERR_MAPPED_FILE_BUDGET`: a copy would be another thing than was asked for,
+   * which neither shows what others write nor shows them what is written. `isChunk` says that nobody would notice.
    */
-  createView(start: number, length: number, isPrivate: boolean): { lease: ViewLease; buffer: ArrayBuffer } {
+  createView(start: number, length: number, isPrivate: boolean, isChunk = false): View {
     this.#requireViewable(start, length);
     const shared = this.#writable && !this.appending && !isPrivate;
-    const view = this.#mapView(start, length, shared) ?? this.#copyView(start, length, shared);
+    const mapped = this.#mapView(start, length, shared);
+    if (mapped === 'no room' && !isChunk) throw this.#views.noRoom(start, length);
+    const view = typeof mapped === 'object' ? mapped : this.#copyView(start, length, shared);
     if (start + length > this.refreshSync()) {
       this.#views.release(view.lease, view.buffer);
       throw this.#truncated(start, length);
@@ -720,10 +730,10 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (this.#extent === 'sizeless') this.requireEnd();
   }
 
-  #mapView(start: number, length: number, shared: boolean): { lease: ViewLease; buffer: ArrayBuffer } | undefined {
+  #mapView(start: number, length: number, shared: boolean): View | 'no room' | 'not mappable' {
     if (this.#windows.mayMap) {
       try {
-        return this.#views.create(start, length, shared);
+        return this.#views.create(start, length, shared) ?? 'no room';
       } catch (error) {
         const refused = error instanceof MappedFileError && error.code === 'ERR_MAPPED_FILE_NOT_MAPPABLE';
         if (!refused || this.#mustMap) throw error;
@@ -731,7 +741,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       }
     }
     if (this.#mustMap) throw this.#errors.notMappable('The file cannot be mapped', start, length);
-    return undefined;
+    return 'not mappable';
   }
 
   /** Throws `ERR_MAPPED_FILE_NOT_MAPPABLE` for what cannot be mapped, found out by mapping a byte of it. */
@@ -742,7 +752,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.releaseView(lease, buffer);
   }
 
-  #copyView(start: number, length: number, shared: boolean): { lease: ViewLease; buffer: ArrayBuffer } {
+  #copyView(start: number, length: number, shared: boolean): View {
     this.#settle(start, length);
     const { lease, copy } = this.#views.createCopy(start, length, shared);
     try {
@@ -755,14 +765,14 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   }
 
   lend(position: number, length: number): Loan {
-    const { lease, buffer } = this.createView(position, length, true);
+    const { lease, buffer } = this.createView(position, length, true, true);
     return this.#loan(lease, buffer);
   }
 
   async lendReady(position: number, length: number): Promise<Loan> {
     this.#requireViewable(position, length);
     const mapped = this.#mapView(position, length, false);
-    if (mapped === undefined) return this.#lendCopy(position, length);
+    if (typeof mapped === 'string') return this.#lendCopy(position, length);
     const { lease, buffer } = mapped;
     const loan = this.#loan(lease, buffer);
     if (position + length > this.refreshSync()) {
@@ -881,7 +891,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       this.#bytesWritten += done;
       return done;
     });
-    lease.lostAt ??= lostAt;
+    this.#views.lost(lease, lostAt);
   }
 
   /** Shows what the file holds now. A copy that cannot be written back keeps what it has, until it is told of. */

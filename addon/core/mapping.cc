@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -11,16 +12,24 @@ namespace sliding_mmap {
 namespace {
 
 std::atomic<int64_t> live{0};
+std::atomic<size_t> live_bytes{0};
 std::atomic<int64_t> retired_ranges{0};
 std::atomic<uint64_t> retired_bytes{0};
 
 // How much of it may be retired. Neighbours merge in the kernel, so that these are few mappings.
 constexpr int64_t kMostRetired = 1024;
-constexpr uint64_t kMostRetiredBytes = sizeof(void*) == 8 ? uint64_t{64} << 30 : uint64_t{16} << 20;
+constexpr uint64_t kMostRetiredBytes = sizeof(void*) == 8 ? uint64_t{64} << 30 : uint64_t{64} << 20;
 
 // Ranges of this size and more lie in memory as they do in the file, modulo a huge page, so that the kernel
 // can map large folios of the file by one entry (2 MiB on x86-64 and on arm64 with 4 KiB pages).
 constexpr size_t kHugePage = size_t{2} << 20;
+
+// Where somebody limited the address space, mappings take no more of it than they leave: the engine's heap
+// may want to grow as much as they do.
+size_t HeadroomFor(size_t capacity) {
+  if (!os::IsAddressSpaceLimited()) return os::Headroom();
+  return std::max(os::Headroom(), live_bytes.load(std::memory_order_relaxed) + capacity);
+}
 
 }  // namespace
 
@@ -57,7 +66,8 @@ int Mapping::Reserve(size_t capacity, uint64_t position) {
   }
   void* address = nullptr;
   const size_t alignment = capacity >= kHugePage ? kHugePage : os::PageSize();
-  int error = os::Reserve(capacity, alignment, static_cast<size_t>(position % alignment), &address);
+  int error = os::Reserve(capacity, alignment, static_cast<size_t>(position % alignment),
+                          HeadroomFor(capacity), &address);
   if (error == 0 && (slot_ = FaultGuard::Guard(address, capacity)) == nullptr) {
     os::Release(address, capacity);
     error = ENOMEM;
@@ -69,6 +79,7 @@ int Mapping::Reserve(size_t capacity, uint64_t position) {
   data_ = static_cast<uint8_t*>(address);
   capacity_ = capacity;
   mapped_ = 0;
+  live_bytes.fetch_add(capacity, std::memory_order_relaxed);
   return 0;
 }
 
@@ -142,6 +153,7 @@ bool Mapping::Retire() {
   retired_ranges.fetch_add(1, std::memory_order_relaxed);
   retired_bytes.fetch_add(capacity_, std::memory_order_relaxed);
   live.fetch_sub(1, std::memory_order_relaxed);
+  live_bytes.fetch_sub(capacity_, std::memory_order_relaxed);
   return true;
 }
 
@@ -155,6 +167,7 @@ void Mapping::Release() {
     retired_bytes.fetch_sub(capacity_, std::memory_order_relaxed);
   } else {
     live.fetch_sub(1, std::memory_order_relaxed);
+    live_bytes.fetch_sub(capacity_, std::memory_order_relaxed);
   }
   retired_ = false;
   data_ = nullptr;

@@ -24,8 +24,8 @@ uint64_t MaxMappings();
 
 // Takes `length` bytes of address space that start `phase` bytes (whole pages, less than `alignment`) behind
 // a multiple of `alignment` (a power of two, at least the page size). They read as zeros and cannot be
-// written, so that a stray read meets no signal.
-int Reserve(size_t length, size_t alignment, size_t phase, void** address);
+// written, so that a stray read meets no signal. ENOMEM also where less than `headroom` would be left.
+int Reserve(size_t length, size_t alignment, size_t phase, size_t headroom, void** address);
 void Release(void* address, size_t length);
 
 // Replaces the pages of [address, address + length), inside a reservation, by the file's. Nothing is read
@@ -34,6 +34,9 @@ int MapFile(void* address, size_t length, int fd, uint64_t position, Access acce
 
 // Whether somebody limited it (RLIMIT_AS), so that what is kept of it is missing elsewhere.
 bool IsAddressSpaceLimited();
+
+// What has to be left beside a reservation: the engine aborts when it gets no memory.
+size_t Headroom();
 
 // Replaces the pages by zeros again. Async-signal-safe.
 int MapZeros(void* address, size_t length, Access access);

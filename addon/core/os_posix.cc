@@ -3,11 +3,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #if defined(__linux__)
 #include <linux/fs.h>
@@ -117,13 +122,53 @@ uint64_t MaxMappings() {
   return limit;
 }
 
-// Asked for beside every reservation and given back at once: where the address space has no more than this
-// left, the engine needs it, which aborts when it gets none.
-constexpr size_t kHeadroom = size_t{sizeof(void*) == 8 ? 64 : 16} << 20;
+namespace {
 
-int Reserve(size_t length, size_t alignment, size_t phase, void** address) {
+// Enough for the heap of a small program to grow.
+constexpr size_t kHeap = size_t{sizeof(void*) == 8 ? 64 : 16} << 20;
+
+#if defined(__GLIBC__) && defined(__LP64__)
+// glibc gives a thread that allocates for the first time an arena of its own, 64 MiB of address space (its
+// malloc/arena.c, HEAP_MAX_SIZE), if it can get them, and only then makes do with another's.
+constexpr size_t kArena = size_t{64} << 20;
+// The engine's threads that allocate: its pool for compiling and collecting (node(1), --v8-pool-size).
+constexpr size_t kThreads = 4;
+
+// How many arenas those threads may still make. On a thread that JavaScript runs on, where it makes none.
+size_t ArenasToCome() {
+  static std::atomic<size_t> made{0};  // none ever goes
+  static const size_t most = [] {
+    const char* limit = getenv("MALLOC_ARENA_MAX");  // mallopt(3); 0 is none
+    const long count = limit == nullptr ? 0 : atol(limit);
+    return count > 0 ? std::min(kThreads, static_cast<size_t>(count - 1)) : kThreads;
+  }();
+  if (made.load(std::memory_order_relaxed) < most) {
+    char* text = nullptr;
+    size_t length = 0;
+    FILE* file = open_memstream(&text, &length);
+    if (file == nullptr) return most;
+    malloc_info(0, file);
+    fclose(file);
+    size_t count = 0;
+    for (const char* at = text; at != nullptr && (at = strstr(at, "<heap nr=")) != nullptr; at++) count++;
+    free(text);
+    made.store(count > 0 ? count - 1 : 0, std::memory_order_relaxed);  // the first is the process's
+  }
+  return most - std::min(most, made.load(std::memory_order_relaxed));
+}
+#else
+constexpr size_t kArena = 0;
+size_t ArenasToCome() { return 0; }
+#endif
+
+}  // namespace
+
+size_t Headroom() { return kHeap + (IsAddressSpaceLimited() ? ArenasToCome() * kArena : 0); }
+
+int Reserve(size_t length, size_t alignment, size_t phase, size_t headroom, void** address) {
   if (int error = Injected(Call::kReserve)) return error;
-  const size_t slack = (alignment > PageSize() ? alignment - PageSize() : 0) + kHeadroom;
+  // Asked for together and given back at once: what can be had is known only by asking.
+  const size_t slack = (alignment > PageSize() ? alignment - PageSize() : 0) + headroom;
   if (length > SIZE_MAX - slack) return ENOMEM;
   void* raw = mmap(nullptr, length + slack, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (raw == MAP_FAILED) return errno;

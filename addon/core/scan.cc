@@ -1,6 +1,9 @@
 #include "core/scan.h"
 
 #include <string.h>
+#if defined(__GNUC__) && defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <algorithm>
 #include <functional>
@@ -11,6 +14,8 @@ namespace {
 
 // Searches in less than this are over before the needle is tuned.
 constexpr size_t kWorthTuning = 64 * 1024;
+// Scans of blocks of one text that what was learnt from the first of them serves.
+constexpr size_t kScansPerTuning = 16;
 // Up to so many needles are faster searched for one by one.
 constexpr size_t kFew = 16;
 
@@ -89,7 +94,55 @@ __attribute__((always_inline)) inline size_t CountIn(const uint8_t* at, size_t l
   return count;
 }
 
+template <typename Vector>
+__attribute__((always_inline)) inline size_t FindEachIn(const uint8_t* at, size_t length, uint8_t byte,
+                                                        uint32_t* offsets) {
+  constexpr size_t kWidth = sizeof(Vector);
+  const Vector wanted = Vector{} + byte;
+  size_t found = 0;
+  size_t offset = 0;
+  for (; length - offset >= kWidth; offset += kWidth) {
+    Vector bytes;
+    memcpy(&bytes, at + offset, kWidth);
+    const Vector hits = reinterpret_cast<Vector>(bytes == wanted);
+    uint64_t lanes[kWidth / 8];
+    memcpy(lanes, &hits, kWidth);
+    for (size_t i = 0; i < kWidth / 8; ++i) {
+      for (uint64_t lane = lanes[i]; lane != 0;) {
+        const int index = FirstByte(lane);
+        offsets[found++] = static_cast<uint32_t>(offset + i * 8) + static_cast<uint32_t>(index);
+        lane &= ~ByteMask(index);
+      }
+    }
+  }
+  for (; offset < length; ++offset) {
+    if (at[offset] == byte) offsets[found++] = static_cast<uint32_t>(offset);
+  }
+  return found;
+}
+
 #if defined(SLIDING_MMAP_WIDE)
+// By masks of one bit for each byte, which only the processor's own instruction makes.
+SLIDING_MMAP_WIDE size_t FindEachWide(const uint8_t* at, size_t length, uint8_t byte, uint32_t* offsets) {
+  const __m256i wanted = _mm256_set1_epi8(static_cast<char>(byte));
+  size_t found = 0;
+  size_t offset = 0;
+  for (; length - offset >= 64; offset += 64) {
+    const auto* bytes = reinterpret_cast<const __m256i*>(at + offset);
+    const auto low =
+        static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(bytes), wanted)));
+    const auto high =
+        static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(bytes + 1), wanted)));
+    for (uint64_t mask = low | uint64_t{high} << 32; mask != 0; mask &= mask - 1) {
+      offsets[found++] = static_cast<uint32_t>(offset) + static_cast<uint32_t>(__builtin_ctzll(mask));
+    }
+  }
+  for (; offset < length; ++offset) {
+    if (at[offset] == byte) offsets[found++] = static_cast<uint32_t>(offset);
+  }
+  return found;
+}
+
 SLIDING_MMAP_WIDE size_t CountWide(const uint8_t* at, size_t length, uint8_t byte) {
   return CountIn<Vector32>(at, length, byte);
 }
@@ -140,6 +193,21 @@ size_t CountByte(const uint8_t* at, size_t length, uint8_t byte) {
   return CountIn<Vector16>(at, length, byte);
 #else
   return static_cast<size_t>(std::count(at, at + length, byte));
+#endif
+}
+
+size_t FindEach(const uint8_t* at, size_t length, uint8_t byte, uint32_t* offsets) {
+#if defined(SLIDING_MMAP_WIDE)
+  if (HasWide()) return FindEachWide(at, length, byte, offsets);
+#endif
+#if defined(__GNUC__)
+  return FindEachIn<Vector16>(at, length, byte, offsets);
+#else
+  size_t found = 0;
+  for (size_t i = 0; i < length; ++i) {
+    if (at[i] == byte) offsets[found++] = static_cast<uint32_t>(i);
+  }
+  return found;
 #endif
 }
 
@@ -345,7 +413,7 @@ NeedleSet::Result NeedleSet::Scan(const uint8_t* haystack, size_t length, size_t
                                   const Options& options, Match* matches, size_t capacity) {
   limit = std::min(limit, length);
   if (from >= limit) return {from, 0};
-  if (length >= kWorthTuning) {
+  if (length >= kWorthTuning && scans_++ % kScansPerTuning == 0) {
     for (Needle& needle : needles_) needle.Tune(haystack, length);
   }
   if (matches == nullptr && options.delimiter == nullptr && needles_.size() == 1 && needles_[0].IsOneByte()) {

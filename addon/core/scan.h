@@ -17,6 +17,10 @@ int64_t FindLast(const uint8_t* haystack, size_t length, const uint8_t* needle, 
 // How often the byte stands in [at, at + length).
 size_t CountByte(const uint8_t* at, size_t length, uint8_t byte);
 
+// Offsets from `at` of all places where the byte stands in [at, at + length), which is shorter than 4 GiB.
+// `offsets` has room for one at every place. Gives their number.
+size_t FindEach(const uint8_t* at, size_t length, uint8_t byte, uint32_t* offsets);
+
 // One needle, prepared for many searches; its bytes are the caller's. To ignore the case of ASCII letters,
 // they are in lower case.
 class Needle {
@@ -103,6 +107,7 @@ class NeedleSet {
   std::vector<std::vector<uint8_t>> bytes_;
   std::vector<Needle> needles_;
   size_t longest_ = 0;
+  size_t scans_ = 0;
   // In order.
   std::vector<uint32_t> standing_;
   // Of few needles: where each stands next, SIZE_MAX for nowhere before the limit.

@@ -92,6 +92,27 @@ Napi::Value Scan(const Napi::CallbackInfo& info) {
   return Result(env, static_cast<int64_t>(result.found));
 }
 
+// findEach(bytes, offset, length, byte, offsets): the number of places where the byte stands in
+// [offset, offset + length); `offsets` is a Uint32Array of `length` elements at least, and gets where they
+// are, counted from `offset`. -1 for arguments that are none.
+Napi::Value FindEachOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  size_t offset;
+  size_t length;
+  size_t room = 0;
+  napi_typedarray_type type;
+  void* data = nullptr;
+  if (!SizeAt(info, 1, &offset) || !SizeAt(info, 2, &length) || length > UINT32_MAX) return Result(env, -1);
+  const uint8_t* bytes = BytesOf(env, info[0], offset, length);
+  if (bytes == nullptr ||
+      napi_get_typedarray_info(env, info[4], &type, &room, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_uint32_array || room < length) {
+    return Result(env, -1);
+  }
+  return Result(env, static_cast<int64_t>(FindEach(bytes, length, static_cast<uint8_t>(IdAt(info, 3)),
+                                                   static_cast<uint32_t*>(data))));
+}
+
 // find(array, offset, length, needle, last): where the needle, a Uint8Array, stands in the array's
 // [offset, offset + length), counted from `offset`; -1 when it does not
 Napi::Value FindBytes(const Napi::CallbackInfo& info) {
@@ -113,6 +134,7 @@ Napi::Value FindBytes(const Napi::CallbackInfo& info) {
 void ExportSearch(Napi::Env env, Napi::Object exports) {
   exports.Set("createSearch", Napi::Function::New<CreateSearch>(env, "createSearch"));
   exports.Set("scan", Napi::Function::New<Scan>(env, "scan"));
+  exports.Set("findEach", Napi::Function::New<FindEachOf>(env, "findEach"));
   exports.Set("find", Napi::Function::New<FindBytes>(env, "find"));
 }
 

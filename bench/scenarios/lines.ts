@@ -89,12 +89,12 @@ export const scenarios: Scenario[] = [
         name: 'n-readlines',
         unavailable: () => missing('n-readlines'),
         prepare(): Job {
-          const NReadlines = load<new (path: string) => { next(): Buffer | false }>('n-readlines');
+          const NReadlines = load<new (path: string) => { next(): Buffer | false | null }>('n-readlines');
           return {
             run() {
               let count = 0;
               const lines = new NReadlines(path());
-              for (let line = lines.next(); line !== false; line = lines.next()) if (line.toString() !== null) count++;
+              for (let line = lines.next(); line; line = lines.next()) if (line.toString() !== null) count++;
               return count;
             },
           };

@@ -223,6 +223,7 @@ function scenario(pattern: Pattern, kind: string, what: string, ways: readonly W
     work: () => ({ amount: count, unit: 'op' }),
     setUp: () => void binary(bytes),
     contestants: ways.map((way) => ({ name: way.name, prepare: () => job(pattern, way) })),
+    alone: true,
     targets,
   };
 }

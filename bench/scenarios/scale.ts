@@ -77,6 +77,7 @@ function scenario(
         return { ...job, run: () => measured(job.run(), size) };
       },
     })),
+    alone: true,
     targets: [...flat, ...bounds],
   };
 }

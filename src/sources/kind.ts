@@ -14,6 +14,11 @@ export type Kind = 'sized' | 'sizeless' | 'stream' | 'tty' | 'device' | 'directo
  * cgroup, cgroup2, securityfs. They say 0, or a whole page.
  */
 const generated = new Set([0x9fa0, 0x62656572, 0x64626720, 0x74726163, 0x27e0eb, 0x63677270, 0x73636673]);
+/**
+ * File systems that know: ext4, XFS, btrfs, tmpfs, overlay. There, a size that another process changes between two looks
+ * must not make a file one of the above.
+ */
+const exact = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630]);
 /** No file that is longer than this says so wrongly. */
 const mostWrong = 64 * 1024;
 
@@ -29,17 +34,20 @@ export function kindOf(fd: number): Kind {
 }
 
 function tellsItsSize(fd: number, size: number): boolean {
+  const system = fileSystemOf(fd);
+  if (system !== undefined && exact.has(system)) return true;
   const byte = new Uint8Array(1);
   // A file system in user space may not know either. Nothing is taken from a file by looking at it like this.
   if (size > 0) return native.read(fd, byte, 0, 1, size - 1) !== 0;
   // Here it is: some of these give a message once only.
-  return !isGenerated(fd) && native.read(fd, byte, 0, 1, 0) <= 0;
+  return !(system !== undefined && generated.has(system)) && native.read(fd, byte, 0, 1, 0) <= 0;
 }
 
-function isGenerated(fd: number): boolean {
+/** The number of its kind of file system (statfs(2)); `undefined` where the system does not tell. */
+function fileSystemOf(fd: number): number | undefined {
   try {
-    return generated.has(fs.statfsSync(`/proc/self/fd/${fd}`).type);
+    return fs.statfsSync(`/proc/self/fd/${fd}`).type;
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -31,7 +31,9 @@ const CHUNK_SIZE = 4 * 1024 * 1024;
  * `ERR_MAPPED_FILE_TRUNCATED` or `ERR_MAPPED_FILE_IO`.
  *
  * Synchronous iteration may block when the bytes are not in memory; asynchronous iteration brings each chunk into memory
- * before it hands it out, and the next one meanwhile. One object is one pass.
+ * before it hands it out, and the next one meanwhile, where the pool has room for two. One object is one pass.
+ *
+ * Where the address space has no room for the mapping, the chunk is a copy.
  */
 export class Chunks implements Iterable<Uint8Array>, AsyncIterable<Uint8Array> {
   readonly #walk: ChunkWalk;
@@ -86,17 +88,18 @@ class ChunkWalk {
   readonly #source: LendingSource;
   readonly #end: number;
   readonly #chunkSize: number;
-  readonly #signal: AbortSignal | undefined;
   #position: number;
   #loan: Loan | undefined;
   #ahead: Ahead | undefined;
+  /** False once there was no room for a chunk beside the one before. */
+  #fitsTwo = true;
   readonly #readAhead: ReadAhead;
   #hold: Hold | undefined;
   #ended = false;
   #failure: { reason: unknown } | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(source: LendingSource, options: ChunksOptions & { signal?: AbortSignal | undefined }) {
+  constructor(source: LendingSource, options: ChunksOptions) {
     checkOptions(options);
     const start = toPosition(options.start ?? 0, 'options.start');
     const end = options.end === undefined ? Infinity : toPosition(options.end, 'options.end');
@@ -105,10 +108,14 @@ class ChunkWalk {
     this.#end = end;
     this.#readAhead = new ReadAhead(source, end);
     this.#chunkSize = toCount(options.chunkSize ?? CHUNK_SIZE, 'options.chunkSize', 1);
-    const { signal } = options;
-    checkSignal(signal);
-    this.#signal = signal;
     this.#position = start;
+  }
+
+  /** Takes hold of the file before the first step. The reason for which the pass is ended from outside is told at once. */
+  hold(signal: AbortSignal | undefined, onStop: (reason: unknown) => void): void {
+    const stop = (reason: unknown): void => onStop(this.stop(reason));
+    this.#hold = new Hold(this.#source, signal, stop);
+    if (signal?.aborted) stop(signal.reason);
   }
 
   get position(): number {
@@ -131,9 +138,10 @@ class ChunkWalk {
     if (turnIsSpent()) await nextTurn();
     const length = this.#begin();
     if (length === 0) return this.finish();
-    const { position, promise } = this.#ahead ?? this.#prepare(length);
+    const ahead = this.#ahead;
     this.#ahead = undefined;
-    let loan = await promise;
+    const position = ahead?.position ?? this.#position;
+    let loan = await (ahead === undefined ? this.#prepare(length) : this.#prepared(ahead, length));
     // The file, or what is left of the range, may have changed since the chunk was prepared.
     const stale =
       position !== this.#position ||
@@ -141,7 +149,7 @@ class ChunkWalk {
       (loan.bytes.length < length && this.#source.size >= this.#position + length);
     if (!this.#ended && stale) {
       loan.release();
-      loan = await this.#prepare(length).promise;
+      loan = await this.#prepare(length);
     }
     if (this.#ended) {
       loan.release();
@@ -155,18 +163,29 @@ class ChunkWalk {
     this.#loan = loan;
     this.#position += loan.bytes.length;
     const next = Math.min(this.#chunkSize, Math.min(this.#end, this.#source.size) - this.#position);
-    if (next > 0) this.#ahead = this.#prepare(next);
+    if (next > 0 && this.#fitsTwo) this.#ahead = { position: this.#position, promise: this.#prepare(next) };
     return loan.bytes;
   }
 
+  /** The chunk that was prepared; there may have been no room for it until the one before was taken back. */
+  async #prepared(ahead: Ahead, length: number): Promise<Loan> {
+    try {
+      return await ahead.promise;
+    } catch (error) {
+      if (this.#ended || (error as { code?: unknown }).code !== 'ERR_MAPPED_FILE_BUDGET') throw error;
+      this.#fitsTwo = false;
+      return this.#prepare(length);
+    }
+  }
+
   /** Brings the next chunk into memory. Whoever waits for it gets its error; nobody may. */
-  #prepare(length: number): Ahead {
+  #prepare(length: number): Promise<Loan> {
     const position = this.#position;
     const ready = this.#readAhead.before(position, position + length);
     const promise =
       ready === undefined ? this.#lendReady(position, length) : ready.then(() => this.#lendReady(position, length));
     promise.catch(() => {});
-    return { position, promise };
+    return promise;
   }
 
   async #lendReady(position: number, length: number): Promise<Loan> {
@@ -179,7 +198,7 @@ class ChunkWalk {
   #begin(): number {
     this.#throwFailure();
     if (this.#ended) return 0;
-    this.#hold ??= new Hold(this.#source, this.#signal, (reason) => this.stop(reason));
+    this.#hold ??= new Hold(this.#source, undefined, (reason) => this.stop(reason));
     this.#takeBack();
     const { size } = this.#source;
     const known = size >= this.#position + this.#chunkSize ? size : this.#source.refreshSync();
@@ -219,14 +238,16 @@ class ChunkWalk {
     this.#takeBack();
   }
 
-  /** Ends the pass from outside: the next step throws `reason`. */
-  stop(reason: unknown): void {
-    this.#failure = { reason };
+  /** Ends the pass from outside. The next step throws what this returns: `reason`, or what the last chunk has lost. */
+  stop(reason: unknown): unknown {
+    let told = reason;
     try {
       this.finish();
     } catch (error) {
-      this.#failure = { reason: error };
+      told = error;
     }
+    this.#failure = { reason: told };
+    return told;
   }
 
   #throwFailure(): void {
@@ -253,7 +274,10 @@ export function createBorrowing(
 ): ReadableStream<Uint8Array> {
   const { ReadableStream } = webStreams(classes);
   const walk = new ChunkWalk(source, options);
+  const { signal } = options;
+  checkSignal(signal);
   const bytes: UnderlyingSource<Uint8Array> = {
+    start: (controller) => walk.hold(signal, (reason) => controller.error(reason)),
     async pull(controller: ReadableStreamDefaultController<Uint8Array>) {
       const chunk = await walk.nextAsync();
       if (chunk === undefined) controller.close();

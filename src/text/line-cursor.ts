@@ -8,9 +8,6 @@ import type { BlockRequest, LineScanner } from './line-scanner.js';
 import type { ResolvedOptions } from './options.js';
 import { ReverseScanner } from './reverse-scanner.js';
 
-/** Synchronous steps let go of what they have passed whenever it is so many bytes: the resident set stays bounded. */
-const RELEASE_EVERY = 16 * 1024 * 1024;
-
 /** What another use of the machinery than lines brings with it. */
 export interface CursorHooks {
   /** Makes the scanner when the pass begins. */
@@ -41,8 +38,6 @@ export class LineCursor<T extends string | Buffer> {
   #closedAt = 0;
   /** Why the pass was ended from outside, until somebody has been told. */
   #failure: { reason: unknown } | undefined;
-  /** Up to where pages that were passed have been released. */
-  #heldFrom: number | undefined;
   readonly #ahead: ReadAhead;
   /** The read under way, and how to stop waiting for it. */
   #reading: Promise<unknown> | undefined;
@@ -74,7 +69,7 @@ export class LineCursor<T extends string | Buffer> {
     if (this.#options.follow !== undefined) throw invalidState('lines that are followed need asynchronous iteration');
     try {
       for (let request = this.#next(); request !== undefined; request = this.#next())
-        if (this.#accept(this.#copy(request))) return true;
+        if (this.#accept(this.#source.readIntoSync(request.target, request.position))) return true;
       this.close();
       return false;
     } catch (error) {
@@ -210,19 +205,6 @@ export class LineCursor<T extends string | Buffer> {
 
   #reverseEnd(size: number): number {
     return Math.max(this.#options.start, Math.min(this.#options.end, size));
-  }
-
-  /** Copies from the window: less than a system call, and the file may change before the block is decoded. */
-  #copy({ target, position }: BlockRequest): number {
-    this.#heldFrom ??= position;
-    if (Math.abs(position - this.#heldFrom) >= RELEASE_EVERY) {
-      this.#source.release(Math.min(position, this.#heldFrom), Math.max(position, this.#heldFrom));
-      this.#heldFrom = position;
-    }
-    return this.#source.borrow(position, target.length, (bytes) => {
-      target.set(bytes);
-      return bytes.length;
-    });
   }
 
   /** `isSlow`: more may not come soon, so that lines which are there are given. */

@@ -4,6 +4,7 @@ import { toUSVString } from 'node:util';
 import { isUint8Array } from 'node:util/types';
 import { plainBytes } from '../bytes.js';
 import { invalidArgType, invalidArgValue } from '../errors.js';
+import { native } from '../native.js';
 import { toCount } from '../ranges.js';
 
 /** How the bytes of a line are read; `'buffer'` leaves them as they are. */
@@ -24,6 +25,9 @@ const BYTES_PER_UNIT = { utf8: 3, utf16le: 2, latin1: 1, buffer: 1 } as const;
 
 /** Bytes of text that is not ASCII to decode at a time, some lines. */
 const PIECE = 4096;
+
+/** Where the delimiters of the text at hand are. */
+const places = new Uint32Array(64 * 1024);
 
 export class LineFormat {
   /** Bytes that lines are aligned to, counted from the start of the range. */
@@ -190,7 +194,8 @@ export class LineFormat {
     return all;
   }
 
-  #splitAs(encoding: LineEncoding, bytes: Buffer, from: number, to: number): string[] {
+  #splitAs(encoding: 'utf8' | 'latin1' | 'utf16le' | 'buffer', bytes: Buffer, from: number, to: number): string[] {
+    if (encoding === 'latin1' && to - from <= places.length) return this.#cut(bytes, from, to);
     const lines = this.#text(encoding, bytes, from, to).split(this.#character!);
     // What follows the last delimiter is a line only if it is not empty.
     const ended = lines.length - 1;
@@ -200,6 +205,23 @@ export class LineFormat {
         const line = lines[i]!;
         if (line.charCodeAt(line.length - 1) === 13) lines[i] = line.slice(0, -1);
       }
+    return lines;
+  }
+
+  /** As `#splitAs` for text whose characters are bytes: V8's `split` takes three times as long to cut it. */
+  #cut(bytes: Buffer, from: number, to: number): string[] {
+    const text = bytes.toString('latin1', from, to);
+    const count = native.findEach(bytes, from, to - from, this.#delimiter[0]!, places);
+    const drops = this.#dropsCarriageReturn;
+    const lines = new Array<string>(count);
+    let begin = 0;
+    for (let i = 0; i < count; i++) {
+      const end = places[i]!;
+      const dropped = drops && end > begin && bytes[from + end - 1] === 13 ? 1 : 0;
+      lines[i] = text.substring(begin, end - dropped);
+      begin = end + 1;
+    }
+    if (begin < text.length) lines.push(text.substring(begin));
     return lines;
   }
 

@@ -9,8 +9,11 @@ import { type Position, toCount, toPosition } from '../ranges.js';
 /** What can be searched for: a byte, a string (its UTF-8 bytes), or bytes. */
 export type Needle = number | string | Uint8Array;
 
-/** Bytes searched at a time; behind them pages are let go, so that the resident set stays bounded. */
-const STEP = 16 * 1024 * 1024;
+/**
+ * Bytes searched at a time; behind them pages are let go, so that the resident set stays bounded. The piece before goes
+ * once more with each: the first fault in a piece maps pages on both sides of it.
+ */
+const STEP = 4 * 1024 * 1024;
 
 /** Position of the first `needle` at or after `from`, or -1. Throws `ERR_INVALID_ARG_TYPE` and `ERR_OUT_OF_RANGE`. */
 export function searchForward(source: ByteSource, needle: Needle, from: Position = 0): number {
@@ -23,7 +26,7 @@ export function searchForward(source: ByteSource, needle: Needle, from: Position
     if (position + bytes.length > source.size) return -1;
     const { at, searched } = searchPiece(source, bytes, position, STEP, false);
     if (at !== -1) return at;
-    source.release(position, position + searched);
+    source.release(Math.max(0, position - STEP), position + searched);
     // The next piece overlaps this one, by what may be the beginning of a needle. A shrunk file gives nothing.
     if (searched < bytes.length) return -1;
     position += searched - bytes.length + 1;
@@ -43,7 +46,7 @@ export function searchBackward(source: ByteSource, needle: Needle, from?: Positi
     const start = Math.max(0, begins - (step - bytes.length));
     const found = searchRange(source, bytes, start, begins + bytes.length - 1);
     if (found !== -1) return found;
-    source.release(start, begins);
+    source.release(start, begins + STEP);
     begins = start;
   }
   return -1;

@@ -110,6 +110,21 @@ describe('createReadStream()', function () {
     assert.equal((await hex.toArray()).join(''), '616263');
   });
 
+  it('comes to the end when what it reads is less than a character', async () => {
+    for (const cold of [false, true]) {
+      for (const encoding of ['utf8', 'utf16le', 'base64', 'base64url'] as const) {
+        for (const highWaterMark of [1, 2, 16]) {
+          const bytes = Buffer.from('Grüße, 世界! \u{1f600}…').subarray(0, -1); // the last one is cut, too
+          const file = new MemoryFile(bytes);
+          if (cold) file.onRead = later();
+          const stream = createReadStream(file, { encoding, highWaterMark });
+          assert.equal((await stream.toArray()).join(''), bytes.toString(encoding), `${encoding} ${highWaterMark}`);
+          released(file);
+        }
+      }
+    }
+  });
+
   it('does not emit close when told so', async () => {
     const stream = createReadStream(new MemoryFile(10), { emitClose: false });
     const events = eventsOf(stream);

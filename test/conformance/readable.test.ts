@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
-import type { ReadableStreamBYOBReader, ReadableStreamReadResult } from 'node:stream/web';
+import type { ReadableStreamReadResult } from 'node:stream/web';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { MappedFileError } from '#src/errors.js';
 import { createReadable, type ReadableOptions } from '#src/streams/readable.js';
 import { failAt, gate, later, MemoryFile, patternBytes } from '../helpers/memory-source.js';
-import { implementations } from '../helpers/stream-classes.js';
+import { implementations, readInto } from '../helpers/stream-classes.js';
 
 type Result<T = Uint8Array> = ReadableStreamReadResult<T>;
 
@@ -30,15 +30,6 @@ const viewKinds: readonly ViewKind[] = [
   Float64Array,
   DataView,
 ];
-
-/** `read` with its options, which the types of Node 20 do not know. */
-function readInto<T extends ArrayBufferView>(
-  reader: ReadableStreamBYOBReader,
-  view: T,
-  options?: { min?: number },
-): Promise<Result<T>> {
-  return reader.read.call(reader, view, options) as Promise<Result<T>>;
-}
 
 function bytesOf(view: ArrayBufferView): Buffer {
   return Buffer.from(view.buffer, view.byteOffset, view.byteLength);

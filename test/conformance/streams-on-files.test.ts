@@ -117,6 +117,24 @@ for (const windowSize of [undefined, 4096]) {
       assert.equal(readFileSync(path).subarray(size).toString(), 'more');
     });
 
+    it('leave what had been written, and no reserved block in the size, when they are aborted', async () => {
+      const target = open('target', 'w+');
+      const writer = createWritable(target, { preallocate: 1_000_000 }).getWriter();
+      for (const end of [10, 70_000]) await writer.write(bytes.subarray(end === 10 ? 0 : 10, end));
+      writer.closed.catch(() => {});
+      await writer.abort();
+      assert.ok(readFileSync(join(folder, 'target')).equals(bytes.subarray(0, 70_000)));
+      const middle = createWritable(target, { start: 35_000 }).getWriter();
+      await middle.write(bytes.subarray(0, 100));
+      await middle.close();
+      const expected = Buffer.concat([
+        bytes.subarray(0, 35_000),
+        bytes.subarray(0, 100),
+        bytes.subarray(35_100, 70_000),
+      ]);
+      assert.ok(readFileSync(join(folder, 'target')).equals(expected));
+    });
+
     it('end with an error when the file is closed', async () => {
       const source = open('source', 'r');
       const reader = createReadable(source, { chunkSize: 1000 }).getReader();

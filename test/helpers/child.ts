@@ -16,6 +16,8 @@ export interface ChildOptions {
   wrapper?: readonly string[];
   /** The working directory. */
   cwd?: string;
+  /** What to add to the environment. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** Runs a compiled program, by its URL, and resolves when it has ended. */
@@ -31,6 +33,7 @@ export function run(program: URL, args: readonly string[] = [], options: ChildOp
     const child = spawn(command[0] as string, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.cwd !== undefined && { cwd: options.cwd }),
+      env: { ...process.env, ...options.env },
     });
     let stdout = '';
     let stderr = '';

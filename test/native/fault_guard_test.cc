@@ -186,15 +186,15 @@ void KeepsWhatIsLeft() {
 }
 
 // Ranges that come and go on other threads must not be taken for the one that was touched: its owner would not
-// be told. Here a short one at a low address and a long one at a high address take the same slot in turn; the
-// start of the one with the length of the other holds every address.
+// be told. Here a short one at a low address and a long one at the highest, where no program has memory, take
+// the same slot in turn; the start of the one with the length of the other holds every address.
 std::atomic<bool> enough{false};
 
 void* ComeAndGo(void*) {
   const size_t page = os::PageSize();
   while (!enough.load()) {
     FaultGuard::Unguard(FaultGuard::Guard(reinterpret_cast<void*>(page), page));
-    FaultGuard::Unguard(FaultGuard::Guard(reinterpret_cast<void*>(SIZE_MAX / 2 + 1), SIZE_MAX / 2));
+    FaultGuard::Unguard(FaultGuard::Guard(reinterpret_cast<void*>(SIZE_MAX - page + 1), SIZE_MAX - 2 * page));
   }
   return nullptr;
 }

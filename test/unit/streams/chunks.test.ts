@@ -3,7 +3,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
-import { MappedFile } from 'sliding-mmap';
+import { MappedFile, WindowPool } from 'sliding-mmap';
+import { native } from '#src/native.js';
 
 describe('borrowed chunks', () => {
   let folder: string;
@@ -44,6 +45,37 @@ describe('borrowed chunks', () => {
         }),
         { numRuns: 60 },
       );
+    });
+
+    it(`need no more than one chunk's room in the pool (${how})`, async () => {
+      const chunkSize = 2 * native.granularity;
+      const pool = new WindowPool({ limit: chunkSize });
+      for (const backing of ['mmap', 'read'] as const) {
+        await using file = await MappedFile.open(name, 'r', { pool, backing });
+        assert.deepEqual(await collect(file, how, { chunkSize }), bytes);
+        await assert.rejects(collect(file, how, { chunkSize: chunkSize + 1 }), { code: 'ERR_MAPPED_FILE_BUDGET' });
+        assert.deepEqual([pool.stats().views, file.stats().views], [0, 0]);
+      }
+      // Nor does the pool forget that a view of the caller's takes it all.
+      await using file = await MappedFile.open(name, 'r', { pool });
+      using view = file.view(0, 1);
+      await assert.rejects(collect(file, how, { chunkSize }), { code: 'ERR_MAPPED_FILE_BUDGET' });
+      view.dispose();
+      assert.deepEqual(await collect(file, how, { chunkSize }), bytes);
+    });
+
+    it(`are copies where the system has no room for a mapping (${how})`, async () => {
+      for (const backing of ['auto', 'mmap'] as const) {
+        await using file = await MappedFile.open(name, 'r', { backing, pool: new WindowPool() });
+        native.injectFailure(0, 0, 2 ** 31, os.constants.errno.ENOMEM);
+        try {
+          assert.deepEqual(await collect(file, how, { chunkSize: 9000 }), bytes);
+          assert.throws(() => file.view(0, 10), { code: 'ERR_MAPPED_FILE_BUDGET' }, 'a view is a mapping');
+        } finally {
+          native.injectFailure(0, 0, 0, 0);
+        }
+        assert.deepEqual([file.stats().views, file.backing], [0, 'mmap']);
+      }
     });
 
     it(`throw when the file shrank under the last one (${how})`, async () => {
@@ -103,6 +135,45 @@ describe('borrowed chunks', () => {
     assert.equal(first.length, 0);
     await assert.rejects(chunks.next(), { code: 'ERR_MAPPED_FILE_CLOSED' });
     assert.deepEqual(await chunks.next(), { done: true, value: undefined });
+  });
+
+  it('error their stream at once when the file is closed, read from or not', async () => {
+    for (const reads of [0, 1]) {
+      const file = await MappedFile.open(name);
+      const reader = file.readable({ borrow: true, chunkSize: 1000 }).getReader();
+      const chunk = reads > 0 ? (await reader.read()).value : undefined;
+      const closed = assert.rejects(reader.closed, { code: 'ERR_MAPPED_FILE_CLOSED' });
+      await file.close();
+      await closed;
+      await assert.rejects(reader.read(), { code: 'ERR_MAPPED_FILE_CLOSED' });
+      assert.equal(chunk?.length ?? 0, 0);
+    }
+  });
+
+  for (const when of ['before', 'unread', 'between', 'during'] as const) {
+    it(`error their stream at once with the reason of a signal (${when})`, async () => {
+      await using file = await MappedFile.open(name);
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      if (when === 'before') controller.abort(reason);
+      const reader = file.readable({ borrow: true, chunkSize: 1000, signal: controller.signal }).getReader();
+      const chunk = when === 'between' ? (await reader.read()).value : undefined;
+      const pending = when === 'during' ? reader.read() : Promise.reject(reason);
+      const outcomes = [pending, reader.closed].map((promise) => assert.rejects(promise, (error) => error === reason));
+      controller.abort(reason);
+      await Promise.all(outcomes);
+      await assert.rejects(reader.read(), (error) => error === reason);
+      assert.equal(chunk?.length ?? 0, 0);
+      while (file.stats().views > 0) await new Promise(setImmediate);
+    });
+  }
+
+  it('refuse a signal that is none', () => {
+    using file = MappedFile.openSync(name);
+    for (const signal of [1, {}, null]) {
+      const options = { borrow: true, signal: signal as never };
+      assert.throws(() => file.readable(options), { code: 'ERR_INVALID_ARG_TYPE' });
+    }
   });
 
   it('tell the position of the next one', () => {

@@ -287,6 +287,9 @@ describe('the search in bytes', () => {
           assert.deepEqual(all(bytes, [needle], overlapping, true), places(folded(bytes), folded(needle), overlapping));
           const counted = native.count(bytes, needle.subarray(0, 1), false);
           assert.equal(counted, places(bytes, needle.subarray(0, 1), true).length);
+          const offsets = new Uint32Array(bytes.length);
+          const found = native.findEach(bytes, 0, bytes.length, wanted[0]!, offsets);
+          assert.deepEqual([...offsets.subarray(0, found)], places(bytes, needle.subarray(0, 1), true));
           const results = new Uint32Array(1);
           const counts = native.scan(search([needle]), bytes, 0, bytes.length, overlapping, true, results);
           assert.deepEqual([counts, results[0]! >= bytes.length], [places(bytes, needle, overlapping).length, true]);
