@@ -67,3 +67,13 @@ function made(name: string, write: (fd: number) => void): string {
   fs.renameSync(unfinished, file);
   return file;
 }
+
+/** A file that `write` makes by its path. */
+export async function input(name: string, write: (file: string) => Promise<void>): Promise<string> {
+  const file = path.join(folder, name);
+  if (fs.existsSync(file)) return file;
+  const unfinished = scratch(name);
+  await write(unfinished);
+  fs.renameSync(unfinished, file);
+  return file;
+}

@@ -25,6 +25,8 @@ const mustHold = [
   'binding.gyp',
   'dist/index.js',
   'dist/index.d.ts',
+  'dist/adapters/index.js',
+  'dist/adapters/index.d.ts',
 ];
 
 // What this checkout was told about its addon must not reach the project.

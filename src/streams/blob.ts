@@ -103,7 +103,8 @@ function ownBytes(slice: Buffer): Uint8Array<ArrayBuffer> {
   return new Uint8Array(slice.buffer as ArrayBuffer, slice.byteOffset, slice.length);
 }
 
-function clamped(position: number, size: number): number {
+/** A position as `slice` of Blob and ArrayBuffer takes it: from the end where it is negative, cut to `size`. */
+export function clamped(position: number, size: number): number {
   const whole = Math.trunc(Number(position)) || 0;
   return whole < 0 ? Math.max(0, size + whole) : Math.min(whole, size);
 }

@@ -1,0 +1,16 @@
+import type { MappedFile } from '../mapped-file.js';
+import type { Position } from '../ranges.js';
+import type { FileBlob } from '../streams/blob.js';
+
+/**
+ * `file`, or `[start, end)` of it, as a `Blob` that is read when it is asked for: `MappedFile.blob`, for symmetry. For
+ * what takes a Blob or a File: strtok3's `fromBlob`, zarrita's `ZipFileStore.fromBlob`, geotiff's `fromBlob`.
+ */
+export function toBlob(
+  file: MappedFile,
+  start?: Position,
+  end?: Position,
+  options?: { type?: string | undefined },
+): FileBlob {
+  return file.blob(start, end, options);
+}

@@ -1,0 +1,51 @@
+import type { MappedFile } from '../mapped-file.js';
+import { mediaType } from '../streams/blob.js';
+import { checkOptions } from '../streams/options.js';
+
+/**
+ * `file` as a `fetch` function, for what reads ranges of a file by HTTP: `gguf(url, { fetch: toFetch(file) })` of
+ * `@huggingface/gguf`, safetensors readers, zarrita's `FetchStore`. Whatever the URL, GET and HEAD answer with the file,
+ * and with a range of it where one is asked for (RFC 9110, section 14); of several ranges in one request, all of the
+ * file is the answer, as a server may. `type` is the media type.
+ */
+export function toFetch(file: MappedFile, options: { type?: string | undefined } = {}): typeof fetch {
+  checkOptions(options);
+  const type = mediaType(options.type ?? 'application/octet-stream');
+  return async (input, init) => {
+    const request = typeof input === 'object' && 'headers' in input ? input : undefined;
+    (init?.signal ?? request?.signal)?.throwIfAborted();
+    const method = (init?.method ?? request?.method ?? 'GET').toUpperCase();
+    if (method !== 'GET' && method !== 'HEAD') {
+      return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } });
+    }
+    const size = file.refreshSync();
+    const asked = method === 'GET' ? new Headers(init?.headers ?? request?.headers).get('range') : null;
+    const range = byteRange(asked, size);
+    if (range === 'unsatisfiable') {
+      return new Response(null, { status: 416, headers: { 'content-range': `bytes */${size}` } });
+    }
+    const { start, end } = range ?? { start: 0, end: size };
+    const headers = {
+      'accept-ranges': 'bytes',
+      'content-length': String(end - start),
+      'content-type': type,
+      ...(range && { 'content-range': `bytes ${start}-${end - 1}/${size}` }),
+    };
+    return new Response(method === 'HEAD' ? null : file.blob(start, end), { status: range ? 206 : 200, headers });
+  };
+}
+
+/** Reads a Range header; `undefined` for one that is ignored. */
+function byteRange(header: string | null, size: number): { start: number; end: number } | 'unsatisfiable' | undefined {
+  const [, first, last] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header ?? '') ?? [];
+  if (first === undefined || last === undefined || (first === '' && last === '')) return undefined;
+  if (first === '') return suffix(Number(last), size);
+  const start = Number(first);
+  if (last !== '' && Number(last) < start) return undefined;
+  if (start >= size) return 'unsatisfiable';
+  return { start, end: last === '' ? size : Math.min(size, Number(last) + 1) };
+}
+
+function suffix(length: number, size: number): { start: number; end: number } | 'unsatisfiable' {
+  return length === 0 || size === 0 ? 'unsatisfiable' : { start: Math.max(0, size - length), end: size };
+}
