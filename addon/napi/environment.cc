@@ -24,6 +24,12 @@ Napi::Value Environment::Expose(const std::shared_ptr<Lease>& lease, uint8_t* da
                                 uint32_t* id) {
   lease->closing = closing_;
   auto* owner = new std::shared_ptr<Lease>(lease);
+  // The engine counts the length as memory, but it is address space. Taken off before it is counted: at a
+  // gibibyte more, the engine would collect all its garbage there and then.
+  int64_t total;
+  if (napi_adjust_external_memory(env_, -static_cast<int64_t>(length), &total) == napi_ok) {
+    lease->uncounted = static_cast<int64_t>(length);
+  }
   napi_value buffer = nullptr;
   const napi_status status = napi_create_external_arraybuffer(env_, data, length, Finalize, owner, &buffer);
   if (status != napi_ok) {
@@ -32,11 +38,6 @@ Napi::Value Environment::Expose(const std::shared_ptr<Lease>& lease, uint8_t* da
     ClearException(env_);
     Unmap(lease.get());
     return Napi::Value();
-  }
-  // The engine counts the length as memory, but it is address space.
-  int64_t total;
-  if (napi_adjust_external_memory(env_, -static_cast<int64_t>(length), &total) == napi_ok) {
-    lease->uncounted = static_cast<int64_t>(length);
   }
   if (view) {
     napi_create_reference(env_, buffer, 0, &lease->buffer);

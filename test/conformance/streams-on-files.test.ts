@@ -61,6 +61,7 @@ for (const windowSize of [undefined, 4096]) {
 
     afterEach(async () => {
       for (const cache of caches.splice(0)) {
+        await cache.idle(); // what was being read ahead
         assert.equal(cache.busy, false, 'a stream still holds the file');
         cache.close();
         await cache.idle();

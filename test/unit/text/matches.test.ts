@@ -175,6 +175,8 @@ describe('Matches', () => {
           // A count is of the whole; a step may have had its match before.
           const end = await used.catch((error: unknown) => error);
           if (under && end !== reason) assert.equal((end as IteratorResult<Match>).done, false);
+          // One that had waited for its turn has only begun after it was to be ended.
+          if (!under) source.cancelAll(reason);
           assert.equal(source.retained, source.released);
         }
       }
