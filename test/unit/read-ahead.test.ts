@@ -10,10 +10,14 @@ import { MemoryFile, patternBytes } from '../helpers/memory-source.js';
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** A file on a slow device: what was neither prefetched nor read before is not in memory. */
+/** Turns of the event loop that a device needs to be slower than whoever reads, also where that one gets little done in one. */
+const slow = 50;
+
+/** A file on a device: what was neither prefetched, which takes so many turns, nor read before is not in memory. */
 function coldFile(
   size: number,
   content: number | Uint8Array = size,
+  turns = 1,
 ): { file: MemoryFile; misses: Array<[number, number]> } {
   const file = new MemoryFile(content);
   const misses: Array<[number, number]> = [];
@@ -26,7 +30,10 @@ function coldFile(
     misses.push([position, end]);
     return turn().then(() => touch(position, end));
   };
-  file.onPrefetch = (start, end) => turn().then(() => touch(start, end));
+  file.onPrefetch = async (start, end) => {
+    for (let i = 0; i < turns; i++) await turn();
+    touch(start, end);
+  };
   return { file, misses };
 }
 
@@ -56,7 +63,7 @@ describe('ReadAhead', () => {
   };
   for (const [name, open] of Object.entries(ways)) {
     it(`lets ${name} of a cold file miss once, and then read what has come`, async () => {
-      const { file, misses } = coldFile(size);
+      const { file, misses } = coldFile(size, size, slow);
       const expected = patternBytes(size);
       let position = 0;
       for await (const chunk of open(file)) {
@@ -72,7 +79,7 @@ describe('ReadAhead', () => {
 
   for (const reverse of [false, true]) {
     it(`lets lines of a cold file miss once${reverse ? ', backwards too' : ''}`, async () => {
-      const { file, misses } = coldFile(16 * MiB, Buffer.alloc(16 * MiB, `${'x'.repeat(99)}\n`));
+      const { file, misses } = coldFile(16 * MiB, Buffer.alloc(16 * MiB, `${'x'.repeat(99)}\n`), slow);
       let count = 0;
       for await (const batch of new Lines(file, { reverse }).batches()) count += batch.length;
       assert.equal(count, Math.ceil((16 * MiB) / 100));
