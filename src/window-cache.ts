@@ -20,7 +20,7 @@ import type { Window } from './window.js';
 import type { WindowPool } from './window-pool.js';
 import { nowhere, WindowTable } from './window-table.js';
 
-const { EDQUOT, EFAULT, EIO, ENOSPC, EOPNOTSUPP, ESTALE } = osConstants.errno;
+const { EDQUOT, EFAULT, EIO, ENOMEM, ENOSPC, EOPNOTSUPP, ESTALE } = osConstants.errno;
 const { faults } = native;
 const statDescriptor = promisify(fs.fstat);
 
@@ -34,6 +34,8 @@ const loopUpTo = 64;
 const hotLimit = 1024 * 1024;
 /** Most that one job on the thread pool moves, and so what it takes of memory beside the caller's. */
 const jobLimit = 4 * 1024 * 1024;
+/** What a job moves at the least where the process is short of memory. */
+const leastJob = jobLimit / 64;
 const noPositions = "What is no file, as a pipe, has no positions (a file opened with backing 'spool' has)";
 
 /** Counts of one file's operations since it was opened, as `MappedFile.stats` gives them. */
@@ -483,10 +485,16 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     position: number,
     done: number,
   ): Promise<number> {
+    let most = jobLimit;
     while (done < length) {
-      const piece = Math.min(jobLimit, length - done);
+      const piece = Math.min(most, length - done);
       const at = position < 0 ? -1 : position + done;
       const moved = await native.readAsync(this.fd, target, offset + done, piece, at, this.#extent !== 'sized');
+      // No room for what the job takes beside the caller's memory: less may be had.
+      if (moved === -ENOMEM && most > leastJob) {
+        most /= 8;
+        continue;
+      }
       if (moved === -ESTALE) throw invalidState('The buffer was detached while it was read into');
       if (moved < 0) throw this.#errors.system(-moved, 'read', position, length);
       done += moved;

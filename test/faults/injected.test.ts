@@ -52,6 +52,17 @@ describe('calls that fail', () => {
     }
   }
 
+  it('for lack of memory read less at a time', async () => {
+    using folder = new Folder();
+    const bytes = 5 * 2 ** 20 + 7; // more than is looked for in memory first
+    using file = MappedFile.openSync(folder.file(bytes));
+    fail('read', ENOMEM, 2);
+    assert.ok((await file.slice()).equals(oracle(0, bytes)));
+    fail('read', ENOMEM);
+    await assert.rejects(file.slice(), { code: 'ENOMEM', syscall: 'read' });
+    fail('read', ENOMEM, 0);
+  });
+
   it('to map now and then never cost an access', () => {
     using folder = new Folder();
     using file = MappedFile.openSync(folder.file(size), 'r', {
