@@ -377,7 +377,7 @@ describe('examples/serve-ranges', function () {
   it('serves curl: a range, several, a download that is resumed, and one that is up to date', async function () {
     if (!hasCurl) this.skip();
     const curl = async (...args: string[]): Promise<Buffer> => {
-      const options = { encoding: 'buffer', cwd: folder.path, maxBuffer: 2 ** 26 } as const;
+      const options = { encoding: 'buffer', cwd: folder.path, maxBuffer: 2 ** 26, env } as const;
       return (await promisify(execFile)('curl', ['--silent', '--show-error', '--fail', ...args], options)).stdout;
     };
     assert.deepEqual(await curl('-r', '-64', urls.sparse!), oracle(size - 64, 64));
