@@ -71,7 +71,7 @@ function mirror() {
     encoding: 'utf8',
   });
   const line = stdout.split('\n').find((text) => /^\S+ Debian$/.test(text) && !text.includes('security'));
-  return line?.split(' ')[0] ?? 'http://deb.debian.org/debian/';
+  return line?.split(' ')[0] ?? skip('apt-get does not know where Debian is to be had: try apt-get update');
 }
 
 /** Unpacks Node and the tools into `folder`. */
