@@ -2,10 +2,10 @@
 import fs, { type PathLike } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { constants as osConstants } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { isUint8Array } from 'node:util/types';
 import { plainBytes } from './bytes.js';
 import { invalidArgType, invalidArgValue, systemError } from './errors.js';
+import { pathOfURL } from './paths.js';
 import { toCount } from './ranges.js';
 import { type StreamClasses, webStreams } from './streams/classes.js';
 import { WindowPool } from './window-pool.js';
@@ -129,19 +129,11 @@ export function openRequest(source: unknown, flags: unknown, options: OpenOption
   };
 }
 
-/** What only pretends to be one cannot be looked at. */
-function isURL(value: unknown): value is URL {
-  try {
-    return value instanceof URL && typeof value.href === 'string';
-  } catch {
-    return false;
-  }
-}
-
 function sourceOf(source: unknown): { source: PathLike | number; path: string | undefined } {
   if (typeof source === 'number') return { source: toCount(source, 'fd', 0, 2 ** 31 - 1), path: undefined };
   if (typeof source === 'string') return { source, path: source };
-  if (isURL(source)) return { source, path: fileURLToPath(source) };
+  const path = pathOfURL(source);
+  if (path !== undefined) return { source: path, path };
   if (isUint8Array(source)) {
     const bytes = Buffer.from(plainBytes(source));
     return { source: bytes, path: bytes.toString() };

@@ -10,6 +10,7 @@ const layers = [
   'errors',
   'bytes',
   'ranges',
+  'paths',
   'native',
   'io-arguments',
   'vectors',
@@ -47,7 +48,7 @@ const narrow = {
   following: ['byte-source', 'errors', 'ranges'],
   'read-ahead': ['byte-source'],
   streams: ['byte-source', 'read-ahead', 'errors', 'bytes', 'ranges', 'turn', 'following'],
-  text: ['byte-source', 'read-ahead', 'errors', 'bytes', 'ranges', 'native', 'turn', 'following'],
+  text: ['byte-source', 'read-ahead', 'errors', 'bytes', 'ranges', 'paths', 'native', 'turn', 'following'],
 };
 
 /** The layer a file belongs to: the first step of its path in src/. */

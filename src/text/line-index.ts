@@ -1,10 +1,10 @@
 /** Finding lines by their numbers, and numbers by positions. */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:buffer';
-import { fileURLToPath } from 'node:url';
 import type { CountingSource, FileIdentity } from '../byte-source.js';
 import { checkSignal, invalidArgType, invalidArgValue, MappedFileError } from '../errors.js';
 import { native } from '../native.js';
+import { pathOfURL } from '../paths.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
 import { DelimiterTable, LEAST_INTERVAL, MOST_INTERVAL } from './delimiter-table.js';
 import type { LineFormat } from './line-format.js';
@@ -592,7 +592,7 @@ function indexPath(source: CountingSource, path: unknown, name: string): string 
     if (source.path !== undefined) return `${source.path}.lines`;
     throw invalidArgValue(name, path, 'must be given for a file that was opened by its descriptor');
   }
-  if (path instanceof URL) return fileURLToPath(path);
-  if (typeof path !== 'string') throw invalidArgType(name, 'of type string or an instance of URL', path);
-  return path;
+  const named = typeof path === 'string' ? path : pathOfURL(path);
+  if (named === undefined) throw invalidArgType(name, 'of type string or an instance of URL', path);
+  return named;
 }

@@ -9,7 +9,10 @@ import { LineFormat, type LineFormatOptions } from './line-format.js';
 import type { ResolvedOptions, TextEncoding } from './options.js';
 import { bytesOf, type Needle } from './search.js';
 
-/** What {@link Matches} looks for: one needle, several at once, or a regular expression. */
+/** A list that says it has more is not looked through. */
+const MOST_NEEDLES = 2 ** 20;
+
+/** What {@link Matches} looks for: one needle, several at once (at most 1,048,576), or a regular expression. */
 export type Pattern = Needle | readonly Needle[] | RegExp;
 
 /** Options of {@link Matches}. */
@@ -109,11 +112,7 @@ export function resolveSearch(pattern: Pattern, options: MatchesOptions): Resolv
     regExp = new RegExp(source, flags.includes('g') ? flags : `${flags}g`);
   } else {
     if (text.unit === 2) throw invalidArgValue('options.encoding', encoding, 'is for regular expressions only');
-    // Not its `map`, which passes over what a list leaves out, and may be anybody's.
-    const list = Array.isArray(pattern)
-      ? Array.from({ length: pattern.length }, (_, i): unknown => (pattern as readonly unknown[])[i])
-      : [pattern];
-    needles = list.map((needle) => bytesOf(needle, encoding as 'utf8' | 'latin1'));
+    needles = needlesOf(pattern, encoding as 'utf8' | 'latin1');
     if (needles.length === 0 || needles.some((needle) => needle.length === 0))
       throw invalidArgValue('needle', pattern, 'must not be empty');
     if (byLine && needles.some((needle) => text.find(Buffer.from(needle), 0) >= 0))
@@ -140,4 +139,14 @@ export function resolveSearch(pattern: Pattern, options: MatchesOptions): Resolv
     encoding,
     text,
   };
+}
+
+/** One by one, and not by the list's own methods: it may leave some out, and may say anything of itself. */
+function needlesOf(pattern: unknown, encoding: 'utf8' | 'latin1'): Uint8Array[] {
+  if (!Array.isArray(pattern)) return [bytesOf(pattern, encoding)];
+  const list: ArrayLike<unknown> = pattern;
+  const count = toCount(list.length, 'needle.length', 0, MOST_NEEDLES);
+  const needles: Uint8Array[] = [];
+  for (let i = 0; i < count; i++) needles.push(bytesOf(list[i], encoding));
+  return needles;
 }

@@ -293,7 +293,8 @@ describe('lineIndex: saved beside the file', () => {
     const file = MappedFile.openSync(fd);
     const index = await file.lineIndex();
     await assert.rejects(index.save(), { code: 'ERR_INVALID_ARG_VALUE' });
-    await index.save(folder.join('index'));
+    await assert.rejects(index.save(Object.create(URL.prototype) as URL), { code: 'ERR_INVALID_ARG_TYPE' });
+    await index.save(pathToFileURL(folder.join('index')));
     assert.equal((await file.lineIndex({ from: folder.join('index') })).lineCount, 10);
     await file.close();
     fs.closeSync(fd);

@@ -243,6 +243,13 @@ describe('Matches', () => {
       assert.throws(() => new Matches(text('a'), pattern as Pattern, options as MatchesOptions), { code });
     });
   }
+
+  it('refuses lists whose length is none, or too much', () => {
+    const longest = new Array<string>(2 ** 32 - 1);
+    assert.throws(() => new Matches(text('a'), longest), { code: 'ERR_OUT_OF_RANGE' });
+    const liar = new Proxy(['a'], { get: () => 1n });
+    assert.throws(() => new Matches(text('a'), liar), { code: 'ERR_INVALID_ARG_TYPE' });
+  });
 });
 
 describe('the search in bytes', () => {
