@@ -4,7 +4,20 @@
 
 namespace sliding_mmap {
 
-Environment::Environment(Napi::Env env) : env_(env), closing_(std::make_shared<std::atomic<bool>>(false)) {}
+namespace {
+
+// Whether less may be counted as external memory than the engine itself has counted: V8 since 13 ends the
+// process when its count would fall below 0, be it by our call or when it collects what was taken off.
+bool MayTakeOff(napi_env env) {
+  constexpr uint32_t kLastNodeToAllow = 22;  // with V8 12.4
+  const napi_node_version* node = nullptr;
+  return napi_get_node_version(env, &node) == napi_ok && node->major <= kLastNodeToAllow;
+}
+
+}  // namespace
+
+Environment::Environment(Napi::Env env)
+    : env_(env), may_take_off_(MayTakeOff(env)), closing_(std::make_shared<std::atomic<bool>>(false)) {}
 
 Environment::~Environment() {
   if (hooked_) napi_remove_env_cleanup_hook(env_, BeforeClosing, this);
@@ -27,7 +40,7 @@ Napi::Value Environment::Expose(const std::shared_ptr<Lease>& lease, uint8_t* da
   // The engine counts the length as memory, but it is address space. Taken off before it is counted: at a
   // gibibyte more, the engine would collect all its garbage there and then.
   int64_t total;
-  if (napi_adjust_external_memory(env_, -static_cast<int64_t>(length), &total) == napi_ok) {
+  if (may_take_off_ && napi_adjust_external_memory(env_, -static_cast<int64_t>(length), &total) == napi_ok) {
     lease->uncounted = static_cast<int64_t>(length);
   }
   napi_value buffer = nullptr;
@@ -67,13 +80,15 @@ bool Environment::Release(uint32_t id, Napi::Value buffer) {
   napi_is_detached_arraybuffer(env_, buffer, &detached);
   // Another's buffer: unmapping would leave the one that shows this mapping pointing at nothing.
   if (!detached && !lease->mapping.Holds(data)) return false;
+  // Told before: Bun and Deno run the finalizer inside the call that detaches.
+  lease->released = true;
   if (detached || napi_detach_arraybuffer(env_, buffer) != napi_ok) {
     // Someone else holds the memory: never unmap it under them.
+    lease->released = false;
     Forget(id);
     return false;
   }
   leases_.erase(id);
-  lease->released = true;
   if (lease->jobs > 0) {
     lease->release_after_jobs = true;
   } else {

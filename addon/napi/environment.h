@@ -89,6 +89,7 @@ class Environment {
   static void BeforeClosing(void* self);
 
   napi_env env_;
+  bool may_take_off_;
   std::shared_ptr<std::atomic<bool>> closing_;
   std::unordered_map<uint32_t, std::shared_ptr<Lease>> leases_;
   std::map<uint32_t, std::shared_ptr<Lease>> retired_;  // the oldest first
