@@ -1,5 +1,7 @@
 #include "napi/environment.h"
 
+#include <string.h>
+
 #include "napi/status.h"
 
 namespace sliding_mmap {
@@ -12,6 +14,12 @@ bool MayTakeOff(napi_env env) {
   constexpr uint32_t kLastNodeToAllow = 22;  // with V8 12.4
   const napi_node_version* node = nullptr;
   return napi_get_node_version(env, &node) == napi_ok && node->major <= kLastNodeToAllow;
+}
+
+// Whether handles can be made in a cleanup hook: Deno ends the process then, scope or not.
+bool HasHandlesWhenClosing(napi_env env) {
+  const napi_node_version* runtime = nullptr;
+  return napi_get_node_version(env, &runtime) == napi_ok && strcmp(runtime->release, "Deno") != 0;
 }
 
 }  // namespace
@@ -169,6 +177,12 @@ void Environment::Finalize(napi_env env, void*, void* hint) {
 void Environment::BeforeClosing(void* data) {
   auto* self = static_cast<Environment*>(data);
   self->closing_->store(true, std::memory_order_relaxed);
+  self->hooked_ = false;
+  if (!HasHandlesWhenClosing(self->env_)) {
+    // Nobody can tell which of them were transferred: all stay mapped.
+    for (auto& [id, lease] : self->leases_) lease->orphaned = lease->buffer != nullptr;
+    return;
+  }
   napi_handle_scope scope;
   if (napi_open_handle_scope(self->env_, &scope) != napi_ok) return;
   for (auto& [id, lease] : self->leases_) {
@@ -180,7 +194,6 @@ void Environment::BeforeClosing(void* data) {
     lease->orphaned = detached || buffer == nullptr;
   }
   napi_close_handle_scope(self->env_, scope);
-  self->hooked_ = false;
 }
 
 }  // namespace sliding_mmap

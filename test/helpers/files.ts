@@ -45,7 +45,8 @@ export class Folder implements Disposable {
     fs.ftruncateSync(fd, size);
     for (const position of positions) {
       const start = Math.max(0, position - 64);
-      fs.writeSync(fd, oracle(start, Math.min(size, position + 64) - start), 0, null, start);
+      const length = Math.min(size, position + 64) - start;
+      fs.writeSync(fd, oracle(start, length), 0, length, start);
     }
     fs.closeSync(fd);
     return file;
