@@ -8,7 +8,13 @@ import { npmBinary } from './lib/npm-binary.mjs';
 import { printTable, runMocha, runSmoke } from './lib/mocha-run.mjs';
 
 const notRun = 77;
-const quick = ['unit/*.test.js', 'unit/fs/*.test.js', 'conformance/*.test.js', 'platforms/*.test.js', 'faults/shrink.test.js'];
+const quick = [
+  'unit/*.test.js',
+  'unit/fs/*.test.js',
+  'conformance/*.test.js',
+  'platforms/*.test.js',
+  'faults/shrink.test.js',
+];
 
 const args = process.argv.slice(2);
 const isQuick = args.includes('--quick');

@@ -24,14 +24,22 @@ export function runMocha(command, args, options = {}) {
     );
     if (!existsSync(report)) {
       const why = stderr.trim().split('\n').slice(-20).join('\n  ');
-      return { passed: 0, failed: 1, skipped: 0, failures: [`mocha ended with ${signal ?? `status ${status}`}:\n  ${why}`] };
+      return {
+        passed: 0,
+        failed: 1,
+        skipped: 0,
+        failures: [`mocha ended with ${signal ?? `status ${status}`}:\n  ${why}`],
+      };
     }
     const { stats, failures } = JSON.parse(readFileSync(report, 'utf8'));
     return {
       passed: stats.passes,
       failed: stats.failures,
       skipped: stats.pending,
-      failures: failures.map(({ fullTitle, err }) => `${fullTitle}\n    ${(err.stack ?? err.message ?? '').split('\n').slice(0, 8).join('\n    ')}`),
+      failures: failures.map(
+        ({ fullTitle, err }) =>
+          `${fullTitle}\n    ${(err.stack ?? err.message ?? '').split('\n').slice(0, 8).join('\n    ')}`,
+      ),
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -61,7 +69,11 @@ export function runSmoke(command, options = {}) {
 export function printTable(rows) {
   const columns = Object.keys(rows[0]);
   const widths = columns.map((column) => Math.max(column.length, ...rows.map((row) => String(row[column]).length)));
-  const line = (cells) => cells.map((cell, i) => String(cell).padEnd(widths[i])).join('  ').trimEnd();
+  const line = (cells) =>
+    cells
+      .map((cell, i) => String(cell).padEnd(widths[i]))
+      .join('  ')
+      .trimEnd();
   console.log(line(columns));
   for (const row of rows) console.log(line(columns.map((column) => row[column])));
 }

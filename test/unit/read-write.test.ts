@@ -46,12 +46,18 @@ const plainOffsets = anything.filter(
 const safeLengths = anything.filter(
   (length) => isNothing(length) || (Number.isSafeInteger(length) && !Object.is(length, -0)),
 );
+const lengthsToRead = safeLengths.filter((length) => !wraps(length));
 const positions = fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom<unknown>(undefined, null, -1, 0, 1, 16, 290, 299, 300, 400, 5n, 299n, -1n) },
   {
     weight: 1,
     arbitrary: fc.constantFrom<unknown>(0.5, NaN, 2 ** 53, -(2 ** 40), 2n ** 63n, '1', true, {}, Symbol('p')),
   },
+);
+/** Of several wrong arguments Node 24 tells of the position first, and the library, as Node up to 22, last. */
+const tellsOfPositionsLast = Number(process.versions.node.split('.')[0]) < 24;
+const positionsToRead = positions.filter(
+  (position) => tellsOfPositionsLast || isPlain(position) || (typeof position === 'bigint' && !isOddBigint(position)),
 );
 type BufferMaker = () => unknown;
 const buffers = fc.constantFrom<BufferMaker>(
@@ -158,7 +164,7 @@ function plain(outcome: Outcome): Outcome {
 // - a bigint is a position for FileHandle.read and all writes, too, where node:fs writes at the cursor;
 // - a number that is no integer from -1 on is out of range for writes, too, where node:fs writes at the cursor;
 // - nothing but undefined, null, numbers and bigints is a position of FileHandle.read;
-// - a length from 2^31 on does not wrap around in readSync;
+// - a length from 2^31 on does not wrap around in readSync, nor in read, as it does in Node 26;
 // - arguments are checked for empty buffers, too.
 const isOddBigint = (position: unknown): boolean =>
   typeof position === 'bigint' && (position < -1n || position > Number.MAX_SAFE_INTEGER);
@@ -171,7 +177,7 @@ for (const configuration of configurations.filter(({ name }) => name !== 'window
   describe(`read and write, ${configuration.name}`, () => {
     it('readSync(buffer, offset, length, position)', () => {
       fc.assert(
-        fc.property(buffers, anything, anything, positions, (make, offset, length, position) => {
+        fc.property(buffers, anything, anything, positionsToRead, (make, offset, length, position) => {
           fc.pre(!isOddBigint(position) && offset !== null && !isNothing(length) && !wraps(length));
           using twins = new Twins(configuration.options());
           const [a, b] = [make(), make()];
@@ -192,7 +198,7 @@ for (const configuration of configurations.filter(({ name }) => name !== 'window
           {
             offset: plainOffsets,
             length: anything.filter((length) => !isNothing(length) && !wraps(length)),
-            position: positions.filter((position) => !isOddBigint(position)),
+            position: positionsToRead.filter((position) => !isOddBigint(position)),
           },
           { requiredKeys: [] },
         ),
@@ -214,12 +220,12 @@ for (const configuration of configurations.filter(({ name }) => name !== 'window
 
     it('read, in all its forms, as FileHandle.read', async () => {
       const options = fc.record(
-        { offset: plainOffsets, length: safeLengths, position: positions.filter(isPlain) },
+        { offset: plainOffsets, length: lengthsToRead, position: positions.filter(isPlain) },
         { requiredKeys: [] },
       );
       const call = fc.oneof(
         fc
-          .tuple(buffers, anything, safeLengths, positions.filter(isPlain))
+          .tuple(buffers, anything, lengthsToRead, positions.filter(isPlain))
           .map(([make, ...rest]) => () => [make(), ...rest]),
         fc.tuple(buffers, options).map(([make, option]) => () => [make(), option]),
         fc.tuple(buffers, options).map(([make, option]) => () => [{ buffer: viewOf(make), ...option }]),
