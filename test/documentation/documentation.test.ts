@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import ts from 'typescript';
+import { run } from '../helpers/child.js';
+import { Folder } from '../helpers/files.js';
+import { type Block, blocks, root } from './blocks.js';
+import { writeSamples } from './samples.js';
+
+/** What stands before a block that imports nothing. */
+const preamble = `\
+import fs from 'node:fs';
+import { MappedFile, MappedFileError, WindowPool } from 'sliding-mmap';
+await using file = await MappedFile.open('access.log', 'r+');
+void [fs, MappedFileError, WindowPool, file];
+`;
+
+/** Languages of programs, and the ends of their files' names. */
+const programs: Readonly<Record<string, string>> = { ts: '.mts', js: '.mjs', cjs: '.cjs' };
+
+/** Commands that are not run here, and why. Those of npm have to be scripts of package.json. */
+const notRun: ReadonlyArray<readonly [command: RegExp, why: string]> = [
+  [/^npm (cit|start|run|test)\b/, 'installs, builds or tests: .ci/run, or longer than a test may take'],
+  [/^npm (un)?install [\w-]+$/, 'for the project of a user'],
+  [/^npx mocha\b/, 'runs the tests'],
+  [/^\.ci\/run$/, 'runs the tests'],
+];
+
+const all = blocks();
+const runnable = all.filter(({ language }) => language in programs);
+
+describe('the documentation', () => {
+  let samples: Folder;
+  let programsFolder: string;
+  /** What the compiler found. */
+  let wrong: string[];
+
+  before(function () {
+    this.timeout(120_000);
+    samples = new Folder();
+    writeSamples(samples.path);
+    // Inside the package, so that the package's own name leads to it.
+    programsFolder = fs.mkdtempSync(path.join(root, 'out/documentation-'));
+    runnable.forEach((block) => fs.writeFileSync(path.join(programsFolder, fileName(block)), whole(block)));
+    wrong = compile(runnable.map(fileName), programsFolder);
+  });
+
+  after(() => {
+    samples[Symbol.dispose]();
+    fs.rmSync(programsFolder, { recursive: true });
+  });
+
+  it('has no block of which nobody knows what to do with it', () => {
+    const unknown = all.filter(({ language }) => !(language in programs || language === 'sh' || language === 'text'));
+    assert.deepEqual(unknown, []);
+    assert.ok(runnable.length > 0);
+  });
+
+  it('has types that hold', () => {
+    assert.deepEqual(wrong, []);
+  });
+
+  for (const block of runnable) {
+    it(`runs ${block.origin}`, async () => {
+      using folder = new Folder();
+      fs.cpSync(samples.path, folder.path, { recursive: true });
+      const program = path.join(programsFolder, 'out', fileName(block).replace(/mts$/, 'mjs'));
+      const { stdout, stderr, code } = await run(pathToFileURL(program), [], { cwd: folder.path });
+      assert.equal(stderr, '');
+      assert.equal(code, 0);
+      const printed = stdout.split('\n');
+      for (const [, line] of block.text.matchAll(/\/\/ → (.*)$/gm)) {
+        const at = printed.indexOf(line!);
+        assert.notEqual(at, -1, `it did not print "${line}" where that was its turn, but:\n${stdout}`);
+        printed.splice(0, at + 1);
+      }
+    });
+  }
+
+  for (const { origin, text } of all.filter(({ language }) => language === 'sh')) {
+    it(`names commands that there are: ${origin}`, () => {
+      const { scripts } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+        scripts: Record<string, string>;
+      };
+      for (const line of text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))) {
+        const command = line.replace(/ +#.*$/, '');
+        assert.ok(
+          notRun.some(([pattern]) => pattern.test(command)),
+          `it is neither run nor an exception: ${command}`,
+        );
+        const script = /^npm run (\S+)/.exec(command)?.[1];
+        if (script !== undefined) assert.ok(script in scripts, `package.json has no script ${script}`);
+      }
+    });
+  }
+});
+
+/** Compiles programs into the folder `out` beside them. */
+function compile(names: readonly string[], folder: string): string[] {
+  const base = ts.readConfigFile(path.join(root, 'tsconfig.base.json'), (name) => ts.sys.readFile(name)).config as {
+    compilerOptions: object;
+  };
+  // Examples name what they do not use again.
+  const own = { composite: false, sourceMap: false, noUnusedLocals: false, allowJs: true, rootDir: folder };
+  const { options } = ts.convertCompilerOptionsFromJson({ ...base.compilerOptions, ...own }, root);
+  const program = ts.createProgram(
+    names.map((name) => path.join(folder, name)),
+    { ...options, outDir: path.join(folder, 'out') },
+  );
+  return [...ts.getPreEmitDiagnostics(program), ...program.emit().diagnostics].map(told);
+}
+
+function fileName({ origin, language }: Block): string {
+  return origin.replace(/[/:.]/g, '-') + programs[language];
+}
+
+function whole({ language, text }: Block): string {
+  if (language === 'cjs') return text;
+  return /^import /m.test(text) ? text : `${preamble}{\n${text}}\n`;
+}
+
+function told({ file, start, messageText }: ts.Diagnostic): string {
+  const line = file === undefined ? '' : `${file.getLineAndCharacterOfPosition(start ?? 0).line + 1}: `;
+  return `${path.basename(file?.fileName ?? '')}:${line}${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+}
