@@ -7,6 +7,8 @@
 /** One way to do a scenario's job. */
 export interface Contestant {
   readonly name: string;
+  /** Whether it is this library that does the job. */
+  readonly ours?: boolean;
   /** Says why it cannot run here (a package that is not installed, a system that lacks something). */
   unavailable?(): string | undefined | Promise<string | undefined>;
   /** Gets ready, outside of the measured time: opens files, loads packages, compiles programs. */

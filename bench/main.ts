@@ -1,32 +1,40 @@
 /**
- * The benchmark: npm run bench -- [--quick] [--rounds N] [--list] [--clean] [NAME…], where a name is the beginning of
- * a scenario's. Prints a table for each scenario and writes all of them to bench/results.json.
+ * The benchmark: npm run bench -- [--quick] [--rounds N] [--keep] [--list] [--clean] [NAME…], where a name is the
+ * beginning of a scenario's. Prints a table for each scenario, and writes all of them to bench/results.json and, as a
+ * chart, to bench/results.svg. With --keep these keep what earlier runs found in other scenarios.
+ *
+ * npm run bench -- --markdown measures nothing: it puts bench/results.json, as tables and charts, into
+ * docs/performance.md.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
 
+import { chart } from './chart.js';
 import type { Answer, RoundAnswer } from './contestant.js';
-import { median, type Scenario } from './harness.js';
+import { type Contestant, median, type Scenario } from './harness.js';
 import { folder } from './inputs.js';
+import { publish } from './markdown.js';
 import { install } from './peers.js';
-import { type ContestantResult, print, type ScenarioResult } from './report.js';
+import { type ContestantResult, print, type Results, type ScenarioResult } from './report.js';
 
 const here = new URL('./', import.meta.url);
-const results = fileURLToPath(new URL('../../bench/results.json', import.meta.url));
+const results = new URL('../../bench/results.json', import.meta.url);
 
 /** A contestant's process. */
 class Runner {
   readonly name: string;
+  readonly ours: boolean;
   readonly rounds: RoundAnswer[] = [];
   /** Why it is out of the race. */
   out: string | undefined;
   readonly #child: ChildProcess;
 
-  constructor(module: string, scenario: string, name: string) {
+  constructor(module: string, scenario: string, { name, ours = false }: Contestant) {
     this.name = name;
+    this.ours = ours;
     this.#child = fork(fileURLToPath(new URL('contestant.js', here)), [module, scenario, name], {
       execArgv: ['--expose-gc'],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -73,17 +81,19 @@ class Runner {
 
 async function compare(module: string, scenario: Scenario, rounds: number): Promise<ScenarioResult> {
   await scenario.setUp?.();
-  const runners = scenario.contestants.map(({ name }) => new Runner(module, scenario.name, name));
+  const runners = scenario.contestants.map((contestant) => new Runner(module, scenario.name, contestant));
+  const counted = Math.min(rounds, scenario.rounds ?? Infinity);
   try {
     for (const runner of runners) await runner.prepare();
-    for (let round = -1; round < Math.min(rounds, scenario.rounds ?? Infinity); round++) {
+    for (let round = -1; round < counted; round++) {
       for (const runner of runners) await runner.round(round >= 0);
     }
   } finally {
     for (const runner of runners) await runner.close();
   }
   judge(runners);
-  return { name: scenario.name, title: scenario.title, work: scenario.work(), contestants: runners.map(summary) };
+  const { name, title, targets = [] } = scenario;
+  return { name, title, work: scenario.work(), rounds: counted, contestants: runners.map(summary), targets };
 }
 
 /** Who gave another result than the first contestant is out. */
@@ -96,12 +106,12 @@ function judge(runners: readonly Runner[]): void {
   }
 }
 
-function summary({ name, out, rounds }: Runner): ContestantResult {
-  if (out !== undefined || rounds.length === 0) return { name, out: out ?? 'no round' };
+function summary({ name, ours, out, rounds }: Runner): ContestantResult {
+  if (out !== undefined || rounds.length === 0) return { name, ours, out: out ?? 'no round' };
   const times = rounds.map(({ milliseconds }) => milliseconds);
   const figures: Record<string, number> = {};
   for (const key of Object.keys(rounds[0]!.figures)) figures[key] = median(rounds.map((round) => round.figures[key]!));
-  return { name, median: median(times), fastest: Math.min(...times), slowest: Math.max(...times), figures };
+  return { name, ours, median: median(times), fastest: Math.min(...times), slowest: Math.max(...times), figures };
 }
 
 async function main(): Promise<void> {
@@ -110,10 +120,13 @@ async function main(): Promise<void> {
     options: {
       quick: { type: 'boolean', default: false },
       rounds: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      markdown: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       clean: { type: 'boolean', default: false },
     },
   });
+  if (values.markdown) return publish(JSON.parse(fs.readFileSync(results, 'utf8')) as Results);
   if (values.clean) fs.rmSync(folder, { recursive: true, force: true });
   // Before the scenarios are loaded, which look at it.
   if (values.quick) process.env['BENCH_QUICK'] = '1';
@@ -133,13 +146,26 @@ async function main(): Promise<void> {
       }
       if (!scenario.alone) install();
       const result = await compare(module, scenario, rounds);
-      print(result, scenario.targets ?? []);
+      print(result);
       all.push(result);
     }
   }
   if (all.length === 0) return;
-  const machine = { node: process.version, platform: process.platform, arch: process.arch, cores: os.cpus().length };
-  fs.writeFileSync(results, `${JSON.stringify({ machine, rounds, scenarios: all }, undefined, 2)}\n`);
+  const { version: node, platform, arch } = process;
+  const machine = { node, platform, arch, cores: os.cpus().length, quick: values.quick };
+  const earlier = values.keep ? kept(machine, all) : [];
+  const scenarios = [...earlier, ...all].sort((a, b) => (a.name < b.name ? -1 : 1));
+  fs.writeFileSync(results, `${JSON.stringify({ machine, scenarios } satisfies Results, undefined, 2)}\n`);
+  fs.writeFileSync(new URL('results.svg', results), chart(scenarios));
+}
+
+/** What earlier runs under the same circumstances found in scenarios that were not run now. */
+function kept(machine: Results['machine'], now: readonly ScenarioResult[]): ScenarioResult[] {
+  if (!fs.existsSync(results)) return [];
+  const earlier = JSON.parse(fs.readFileSync(results, 'utf8')) as Results;
+  if (!isDeepStrictEqual(earlier.machine, machine))
+    throw new Error('bench/results.json is of another Node or kind of run');
+  return earlier.scenarios.filter(({ name }) => !now.some((scenario) => scenario.name === name));
 }
 
 await main();

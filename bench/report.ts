@@ -1,53 +1,80 @@
-/** The table of a scenario. */
+/** What a run of the benchmark found, and the table of a scenario. */
 import type { FigureTarget, Target } from './harness.js';
 
-/** A contestant's times in milliseconds and the medians of its own figures; or why there are none. */
-export type ContestantResult =
-  | { name: string; out: string }
-  | { name: string; median: number; fastest: number; slowest: number; figures: Record<string, number> };
+/** A contestant's times in milliseconds and the medians of its own figures. */
+export interface Finished {
+  name: string;
+  ours: boolean;
+  median: number;
+  fastest: number;
+  slowest: number;
+  figures: Record<string, number>;
+}
+
+/** What a contestant did; or why there is nothing. */
+export type ContestantResult = Finished | { name: string; ours: boolean; out: string };
 
 export interface ScenarioResult {
   name: string;
   title: string;
   work: { amount: number; unit: string };
+  rounds: number;
   contestants: ContestantResult[];
+  targets: readonly (Target | FigureTarget)[];
 }
 
-/** Prints a scenario's table: the first contestant that finished is the measure of all. */
-export function print(
-  { name, title, work, contestants }: ScenarioResult,
-  targets: readonly (Target | FigureTarget)[],
-): void {
+/** The content of bench/results.json. */
+export interface Results {
+  machine: { node: string; platform: string; arch: string; cores: number; quick: boolean };
+  scenarios: ScenarioResult[];
+}
+
+export function isFinished(contestant: ContestantResult): contestant is Finished {
+  return 'median' in contestant;
+}
+
+/** By whose time the others' are divided: the first of this library's that finished, else the first that did. */
+export function measureOf(contestants: readonly ContestantResult[]): Finished | undefined {
+  const finished = contestants.filter(isFinished);
+  return finished.find(({ ours }) => ours) ?? finished[0];
+}
+
+/** Prints a scenario's table. */
+export function print({ name, title, work, contestants, targets }: ScenarioResult): void {
   const width = Math.max(12, ...contestants.map((contestant) => contestant.name.length)) + 2;
   console.log(`\n${name}: ${title}`);
   console.log(
     `${''.padEnd(width)}${'median ms'.padStart(12)}${'rate'.padStart(16)}${'ratio'.padStart(9)}   fastest … slowest`,
   );
-  const base = contestants.find((contestant) => 'median' in contestant);
+  const base = measureOf(contestants)?.median ?? NaN;
   for (const contestant of contestants) {
-    if (!('median' in contestant)) {
+    if (!isFinished(contestant)) {
       console.log(`${contestant.name.padEnd(width)}   ${contestant.out}`);
       continue;
     }
     const { median, fastest, slowest, figures } = contestant;
-    const ratio = base !== undefined && 'median' in base ? median / base.median : NaN;
     const own = Object.entries(figures).map(([figure, value]) => `   ${figure}: ${rounded(value)}`);
     console.log(
       contestant.name.padEnd(width) +
         rounded(median).padStart(12) +
         rate(work.amount, work.unit, median).padStart(16) +
-        ratio.toFixed(2).padStart(9) +
+        (median / base).toFixed(2).padStart(9) +
         `   ${rounded(fastest)} … ${rounded(slowest)}${own.join('')}`,
     );
   }
-  for (const target of targets) console.log(`  ${verdict(target, contestants)}`);
+  for (const verdict of verdicts(targets, contestants)) console.log(`  ${verdict}`);
+}
+
+/** For each target, whether it holds. */
+export function verdicts(
+  targets: readonly (Target | FigureTarget)[],
+  contestants: readonly ContestantResult[],
+): string[] {
+  return targets.map((target) => verdict(target, contestants));
 }
 
 function verdict(target: Target | FigureTarget, contestants: readonly ContestantResult[]): string {
-  const found = (name: string): Extract<ContestantResult, { median: number }> | undefined => {
-    const contestant = contestants.find((one) => one.name === name);
-    return contestant !== undefined && 'median' in contestant ? contestant : undefined;
-  };
+  const found = (name: string): Finished | undefined => contestants.filter(isFinished).find((one) => one.name === name);
   const one = found(target.contestant);
   if ('figure' in target) {
     const value = one?.figures[target.figure] ?? NaN;
@@ -62,7 +89,8 @@ function told(value: number, atMost: number, what: string): string {
   return `${value <= atMost ? 'holds' : 'MISSED'}: ${what} is ${value.toFixed(3)}, target at most ${atMost}`;
 }
 
-function rate(amount: number, unit: string, milliseconds: number): string {
+/** So much per second. */
+export function rate(amount: number, unit: string, milliseconds: number): string {
   const second = (amount / milliseconds) * 1000;
   for (const [size, prefix] of [
     [1e9, 'G'],

@@ -53,6 +53,7 @@ const asyncReads = sized(50_000, 10_000);
 
 const mappedSync: Contestant = {
   name: 'MappedFile.readSync',
+  ours: true,
   prepare() {
     const file = MappedFile.openSync(binary(bytes));
     return {
@@ -64,6 +65,7 @@ const mappedSync: Contestant = {
 
 const mappedPromise: Contestant = {
   name: 'MappedFile.read',
+  ours: true,
   prepare() {
     const file = MappedFile.openSync(binary(bytes));
     return {
@@ -76,6 +78,7 @@ const mappedPromise: Contestant = {
 function moduleSync(name: string, module: typeof node): Contestant {
   return {
     name,
+    ours: module === fs,
     prepare() {
       const fd = module.openSync(binary(bytes), 'r');
       return {
@@ -89,6 +92,7 @@ function moduleSync(name: string, module: typeof node): Contestant {
 function moduleHandle(name: string, open: (path: string) => Promise<FileHandle>): Contestant {
   return {
     name,
+    ours: open === promises.open,
     async prepare() {
       const handle = await open(binary(bytes));
       return {
@@ -102,6 +106,7 @@ function moduleHandle(name: string, open: (path: string) => Promise<FileHandle>)
 function moduleCallback(name: string, module: typeof node): Contestant {
   return {
     name,
+    ours: module === fs,
     prepare() {
       const fd = module.openSync(binary(bytes), 'r');
       return { run: () => calledBack(asyncReads, module, fd), close: () => module.closeSync(fd) };

@@ -15,6 +15,7 @@ export const scenarios: Scenario[] = [
     contestants: [
       {
         name: 'lineIndex',
+        ours: true,
         prepare() {
           const file = MappedFile.openSync(log(bytes));
           return { run: async () => (await file.lineIndex()).lineCount, close: () => file.closeSync() };

@@ -15,6 +15,7 @@ const path = (): string => log(bytes);
 function ours(name: string, count: (file: MappedFile) => number | Promise<number>): Contestant {
   return {
     name,
+    ours: true,
     prepare: (): Job => ({
       async run() {
         await using file = await MappedFile.open(path());

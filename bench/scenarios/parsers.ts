@@ -43,6 +43,7 @@ function byAdapter(
 ): Contestant {
   return {
     name,
+    ours: true,
     async prepare() {
       const mapped = await MappedFile.open(await file());
       return { run: () => parse(mapped), close: () => mapped.close() };
@@ -65,6 +66,7 @@ function byPath(name: string, file: () => Promise<string>, parse: (path: string)
 function byModule(file: () => Promise<string>, parse: (path: string) => Promise<unknown>): Contestant {
   return {
     name: 'sliding-mmap/fs in its place',
+    ours: true,
     async prepare() {
       for (const [name, value] of Object.entries(fs)) {
         if (typeof value === 'function') Object.assign(node, { [name]: value });

@@ -134,6 +134,7 @@ const patterns: readonly Pattern[] = [
 
 interface Way {
   readonly name: string;
+  readonly ours: boolean;
   open(pool: WindowPool): Opened;
 }
 
@@ -147,6 +148,7 @@ interface Opened {
 function byReading(length: number): Way {
   return {
     name: 'fs.readSync',
+    ours: false,
     open() {
       const fd = fs.openSync(binary(bytes), 'r');
       const buffer = Buffer.alloc(length);
@@ -164,6 +166,7 @@ function byReading(length: number): Way {
 function byMapping(name: string, reader: (file: MappedFile) => (position: number) => number): Way {
   return {
     name,
+    ours: true,
     open(pool) {
       const file = MappedFile.openSync(binary(bytes), 'r', { pool });
       return {
@@ -222,7 +225,7 @@ function scenario(pattern: Pattern, kind: string, what: string, ways: readonly W
     title: `${what} ${pattern.title}`,
     work: () => ({ amount: count, unit: 'op' }),
     setUp: () => void binary(bytes),
-    contestants: ways.map((way) => ({ name: way.name, prepare: () => job(pattern, way) })),
+    contestants: ways.map((way) => ({ name: way.name, ours: way.ours, prepare: () => job(pattern, way) })),
     alone: true,
     targets,
   };

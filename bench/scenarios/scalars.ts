@@ -57,6 +57,7 @@ export const scenarios: Scenario[] = [
     contestants: [
       {
         name: 'getUint32',
+        ours: true,
         prepare() {
           const file = MappedFile.openSync(binary(bytes));
           return { run: () => sum((position) => file.getUint32(position, true)), close: () => file.closeSync() };

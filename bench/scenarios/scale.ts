@@ -71,6 +71,7 @@ function scenario(
     setUp: () => void fs.mkdirSync(folder, { recursive: true }),
     contestants: sizes.map(([contestant, bytes]) => ({
       name: contestant,
+      ours: true,
       prepare() {
         const size = bytes();
         const job = work(sparse(size), size);

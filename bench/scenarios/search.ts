@@ -13,6 +13,7 @@ const common = { work: () => ({ amount: fs.statSync(path()).size, unit: 'B' }) a
 function ours(name: string, run: (file: MappedFile) => number | Promise<number>): Contestant {
   return {
     name,
+    ours: true,
     prepare: (): Job => ({
       async run() {
         await using file = await MappedFile.open(path());

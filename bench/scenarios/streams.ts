@@ -44,6 +44,7 @@ async function byob(stream: ReadableStream<Uint8Array>): Promise<number> {
 function ours(name: string, run: (file: MappedFile) => unknown): Contestant {
   return {
     name,
+    ours: true,
     prepare() {
       const file = MappedFile.openSync(input());
       return { run: () => run(file), close: () => file.closeSync() };
