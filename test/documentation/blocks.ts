@@ -13,10 +13,13 @@ export interface Block {
   readonly text: string;
 }
 
-/** All blocks of README.md, CONTRIBUTING.md, docs/*.md and src/**\/*.ts. */
+const docs = fs.readdirSync(path.join(root, 'docs')).filter((name) => name.endsWith('.md'));
+
+/** README.md, CONTRIBUTING.md, docs/*.md. */
+export const pages: readonly string[] = ['README.md', 'CONTRIBUTING.md', ...docs.sort().map((name) => `docs/${name}`)];
+
+/** All blocks of the pages, and of the comments in src/. */
 export function blocks(): Block[] {
-  const docs = fs.readdirSync(path.join(root, 'docs')).filter((name) => name.endsWith('.md'));
-  const pages = ['README.md', 'CONTRIBUTING.md', ...docs.sort().map((name) => `docs/${name}`)];
   const sources = fs.readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' });
   const modules = sources.filter((name) => name.endsWith('.ts')).sort();
   return [

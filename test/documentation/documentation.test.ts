@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { run } from '../helpers/child.js';
 import { Folder } from '../helpers/files.js';
-import { type Block, blocks, root } from './blocks.js';
+import { usual } from '../helpers/sizes.js';
+import { type Block, blocks, pages, root } from './blocks.js';
 import { writeSamples } from './samples.js';
 
 /** What stands before a block that imports nothing. */
@@ -69,12 +70,27 @@ describe('the documentation', () => {
       const { stdout, stderr, code } = await run(pathToFileURL(program), [], { cwd: folder.path });
       assert.equal(stderr, '');
       assert.equal(code, 0);
+      // Where nothing can be mapped, what is printed about mappings is not what the pages say.
+      if (usual === 'read') return;
       const printed = stdout.split('\n');
       for (const [, line] of block.text.matchAll(/\/\/ → (.*)$/gm)) {
         const at = printed.indexOf(line!);
         assert.notEqual(at, -1, `it did not print "${line}" where that was its turn, but:\n${stdout}`);
         printed.splice(0, at + 1);
       }
+    });
+  }
+
+  for (const page of pages) {
+    it(`leads to what there is: ${page}`, () => {
+      const text = fs.readFileSync(path.join(root, page), 'utf8');
+      const links = [...text.matchAll(/\]\((?!https?:)([^)]*)\)/g)].filter(([, target]) => !leads(page, target!));
+      const named = /`((?:test|src|examples|bench|addon|scripts)\/[\w./-]+)`/g;
+      const files = [...text.matchAll(named)].filter(([, file]) => !isThere(file!));
+      assert.deepEqual(
+        [...links, ...files].map(([whole]) => whole),
+        [],
+      );
     });
   }
 
@@ -95,6 +111,31 @@ describe('the documentation', () => {
     });
   }
 });
+
+/** Whether a link of a page leads to a file, and to a heading in it. */
+function leads(page: string, target: string): boolean {
+  const [file, heading] = target.split('#') as [string, string?];
+  const other = file === '' ? page : path.join(path.dirname(page), file);
+  // The generated pages are made later.
+  if (other.startsWith('docs/api/')) return true;
+  if (!isThere(other)) return false;
+  if (heading === undefined) return true;
+  const headings = fs.readFileSync(path.join(root, other), 'utf8').matchAll(/^#+ (.*)$/gm);
+  return [...headings].some(([, title]) => heading === anchor(title!));
+}
+
+/** A heading's name in links, as GitHub makes it. */
+function anchor(title: string): string {
+  return title
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} -]/gu, '')
+    .replaceAll(' ', '-');
+}
+
+/** Whether there is such a file or folder; tests and modules may be named without their ends. */
+function isThere(file: string): boolean {
+  return ['', '.ts', '.test.ts'].some((end) => fs.existsSync(path.join(root, file + end)));
+}
 
 /** Compiles programs into the folder `out` beside them. */
 function compile(names: readonly string[], folder: string): string[] {
