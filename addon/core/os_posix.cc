@@ -16,6 +16,10 @@
 #include <malloc.h>
 #endif
 
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
+
 #if defined(__linux__)
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -93,6 +97,52 @@ auto Retry(F call) {
   do result = call();
   while (result == -1 && errno == EINTR);
   return result;
+}
+
+// AMD's processors with fast string instructions (Zen 3 and later) copy by `rep movsb`, which is what the
+// kernel reads with, at a fifth of the speed where the target lies less than 32 bytes behind the source
+// modulo 4 KiB: each load then looks as if it depended on the store before. Large blocks of glibc's allocator
+// begin 16 bytes behind a page, and so do the ArrayBuffers in them, while the page cache begins at one.
+constexpr size_t kCollidesWithin = 32;
+constexpr uint64_t kCollidesModulo = 4096;
+
+bool StringCopiesCollide() {
+#if defined(__x86_64__) || defined(__i386__)
+  static const bool collide = [] {
+    unsigned eax, ebx, ecx, edx;
+    if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) == 0 || ecx != signature_AMD_ecx) return false;
+    constexpr unsigned kFastStrings = 1u << 9;  // ERMS
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ebx & kFastStrings) != 0;
+  }();
+  return collide;
+#else
+  return false;
+#endif
+}
+
+// One system call that reads at a position, as several by way of memory that collides with neither side where
+// the target does. A piece that comes short ends it, as it would have ended the one call.
+template <typename F>
+ssize_t ReadClear(void* target, size_t length, int64_t position, F read) {
+  constexpr size_t kPiece = size_t{32} << 10;
+  constexpr size_t kWorthIt = 512;
+  const uint64_t behind =
+      (reinterpret_cast<uintptr_t>(target) - static_cast<uint64_t>(position)) % kCollidesModulo;
+  if (length < kWorthIt || behind == 0 || behind >= kCollidesWithin || !StringCopiesCollide()) {
+    return read(target, length, position);
+  }
+  alignas(kCollidesModulo) uint8_t room[kPiece + kCollidesModulo];
+  uint8_t* const between = room + (static_cast<uint64_t>(position) + kCollidesModulo / 2) % kCollidesModulo;
+  size_t done = 0;
+  while (done < length) {
+    const size_t piece = std::min(kPiece, length - done);
+    const ssize_t moved = read(between, piece, position + static_cast<int64_t>(done));
+    if (moved < 0) return done > 0 ? static_cast<ssize_t>(done) : moved;
+    memcpy(static_cast<uint8_t*>(target) + done, between, static_cast<size_t>(moved));
+    done += static_cast<size_t>(moved);
+    if (static_cast<size_t>(moved) < piece) break;
+  }
+  return static_cast<ssize_t>(done);
 }
 
 }  // namespace
@@ -465,8 +515,11 @@ int Mode(int fd, OpenMode* mode) {
 int64_t Read(int fd, void* buffer, size_t length, int64_t position) {
   if (int error = Injected(Call::kRead)) return -error;
   const size_t most = std::min(length, kMostPerCall);
+  const auto at = [fd](void* target, size_t bytes, int64_t from) {
+    return Retry([&] { return pread(fd, target, bytes, from); });
+  };
   const ssize_t moved =
-      Retry([&] { return position < 0 ? read(fd, buffer, most) : pread(fd, buffer, most, position); });
+      position < 0 ? Retry([&] { return read(fd, buffer, most); }) : ReadClear(buffer, most, position, at);
   return moved < 0 ? -static_cast<int64_t>(errno) : moved;
 }
 
@@ -485,8 +538,11 @@ int64_t Write(int fd, const void* buffer, size_t length, int64_t position) {
 int64_t ReadResident(int fd, void* buffer, size_t length, int64_t position) {
   if (int error = Injected(Call::kRead)) return -error;
 #if defined(__linux__) && defined(RWF_NOWAIT)
-  struct iovec piece = {buffer, std::min(length, kMostPerCall)};
-  const ssize_t moved = Retry([&] { return preadv2(fd, &piece, 1, position, RWF_NOWAIT); });
+  const auto at = [fd](void* target, size_t bytes, int64_t from) {
+    struct iovec piece = {target, bytes};
+    return Retry([&] { return preadv2(fd, &piece, 1, from, RWF_NOWAIT); });
+  };
+  const ssize_t moved = ReadClear(buffer, std::min(length, kMostPerCall), position, at);
   if (moved >= 0) return StillInside(fd, moved, position);
   return errno == ENOSYS ? -EOPNOTSUPP : -static_cast<int64_t>(errno);
 #else

@@ -8,6 +8,7 @@
 #include <new>
 #include <vector>
 
+#include "core/bytes.h"
 #include "core/mapping.h"
 #include "core/os.h"
 #include "napi/arguments.h"
@@ -31,7 +32,7 @@ class ReadJob : public Job {
         length_(length),
         position_(position),
         sizeless_(sizeless),
-        bytes_(new(std::nothrow) uint8_t[length]) {
+        bytes_(AllocateBytes(length)) {
     napi_create_reference(env, target, 1, &target_);
   }
 
@@ -62,7 +63,7 @@ class ReadJob : public Job {
   size_t length_;
   int64_t position_;
   bool sizeless_;
-  std::unique_ptr<uint8_t[]> bytes_;
+  Bytes bytes_;
   napi_ref target_ = nullptr;
 };
 
@@ -147,7 +148,7 @@ class FlushJob : public MappingsJob {
 // there.
 int64_t Warm(int fd, int64_t position, int64_t length) {
   constexpr size_t kPiece = size_t{256} << 10;
-  const std::unique_ptr<uint8_t[]> bytes(new (std::nothrow) uint8_t[kPiece]);
+  const Bytes bytes = AllocateBytes(kPiece);
   if (bytes == nullptr) return -ENOMEM;
   int64_t done = 0;
   while (done < length) {
