@@ -11,6 +11,7 @@
         "addon/napi/counting.cc",
         "addon/napi/environment.cc",
         "addon/napi/files.cc",
+        "addon/napi/futexes.cc",
         "addon/napi/hot_reads.cc",
         "addon/napi/jobs.cc",
         "addon/napi/locks.cc",
@@ -35,7 +36,12 @@
           "sources": ["addon/core/os_posix.cc"],
           "defines": ["_FILE_OFFSET_BITS=64", "_GNU_SOURCE"]
         }],
-        ["OS=='linux'", { "libraries": ["-ldl"] }],
+        ["OS=='linux'", {
+          "sources": ["addon/core/futex_linux.cc"],
+          "libraries": ["-ldl"]
+        }, {
+          "sources": ["addon/core/futex_portable.cc"]
+        }],
         ["OS=='mac'", {
           "xcode_settings": {
             "CLANG_CXX_LANGUAGE_STANDARD": "c++17",

@@ -13,7 +13,11 @@ export type MappedFileErrorCode =
   | 'ERR_MAPPED_FILE_NOT_SEEKABLE'
   | 'ERR_MAPPED_FILE_LINE_TOO_LONG'
   | 'ERR_MAPPED_FILE_INDEX_STALE'
-  | 'ERR_MAPPED_FILE_INDEX_INVALID';
+  | 'ERR_MAPPED_FILE_INDEX_INVALID'
+  | 'ERR_MAPPED_FILE_DEADLOCK'
+  | 'ERR_MAPPED_FILE_TIMED_OUT'
+  | 'ERR_MAPPED_FILE_SYNC_INVALID'
+  | 'ERR_MAPPED_FILE_RING_ENDED';
 
 /** What a {@link MappedFileError} tells beside its message. */
 export interface MappedFileErrorDetails {

@@ -59,6 +59,15 @@ const { EBADF, EINVAL } = osConstants.errno;
 const openDescriptor = promisify(fs.open);
 const statDescriptor = promisify(fs.fstat);
 
+/** What others in this library build on. @internal */
+export interface Inside {
+  readonly cache: WindowCache;
+  readonly descriptor: Descriptor;
+}
+
+/** The inside of a file; `undefined` for what is none. @internal */
+export let insideOf: (file: unknown) => Inside | undefined;
+
 /**
  * A file of any size as memory: read, written and searched by byte position, streamed, and mapped. A bounded set of
  * mmap windows slides beneath; the file's size matters to none of the calls.
@@ -76,6 +85,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   readonly #locks: FileLocks;
   readonly #streams: StreamClasses | undefined;
   #closing: Promise<void> | undefined;
+
+  static {
+    insideOf = (file) =>
+      typeof file === 'object' && file !== null && #cache in file
+        ? { cache: file.#cache, descriptor: file.#descriptor }
+        : undefined;
+  }
 
   private constructor(attached: Attached, streams: StreamClasses | undefined) {
     super(attached.cache);

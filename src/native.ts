@@ -148,6 +148,23 @@ export interface Native {
    */
   lock(fd: number, start: number, length: number, kind: number): number;
 
+  /**
+   * Blocks while element `index` of `words`, on a shared mapping, has a value, and nobody wakes it: 0 when it was woken,
+   * -EAGAIN when it has another value, -ETIMEDOUT, or -EFAULT when the file has lost its page.
+   */
+  futexWait(words: Int32Array, index: number, expected: number, milliseconds: number): number;
+  /** Wakes up to `count` of those who wait for an element, and gives how many; 0 where they look by themselves. */
+  futexWake(words: Int32Array, index: number, count: number): number;
+  /**
+   * Once for a thread, before `futexAdd`: `roused` is called, with an errno or 0, for whoever need not wait any more. It
+   * keeps no process alive. -ENOSYS where the system cannot wait for several words at once.
+   */
+  futexListen(roused: (id: number, errno: number) => void): number;
+  /** Waits as `futexWait`, without blocking, under a number of 32 bits. The array must be neither released nor collected. */
+  futexAdd(id: number, words: Int32Array, index: number, expected: number): number;
+  /** Ends the waiting; that it was roused may be on its way all the same. */
+  futexRemove(id: number): number;
+
   /** What tells the file that a descriptor is open on from all others, for as long as it is open or mapped. */
   fileMark(fd: number): FileMark | number;
   /** The file's size in bytes; -ESTALE when the descriptor is open on another one. */

@@ -441,6 +441,9 @@ int ReopenForLocks(int fd, int* own) {
 #endif
 }
 
+// Behind the last byte that JavaScript can name. What has no end ends here: locks from here on are no bytes'.
+constexpr uint64_t kEndOfPositions = uint64_t{1} << 53;
+
 int Lock(int fd, uint64_t start, uint64_t length, LockKind kind) {
 #if defined(F_OFD_SETLK)
   // Of the open file description, not of the process (fcntl(2)): another descriptor's close does not drop it.
@@ -448,7 +451,7 @@ int Lock(int fd, uint64_t start, uint64_t length, LockKind kind) {
   lock.l_type = kind == LockKind::kNone ? F_UNLCK : kind == LockKind::kShared ? F_RDLCK : F_WRLCK;
   lock.l_whence = SEEK_SET;
   lock.l_start = static_cast<off_t>(start);
-  lock.l_len = static_cast<off_t>(length);
+  lock.l_len = static_cast<off_t>(length == 0 ? kEndOfPositions - start : length);
   if (Retry([&] { return fcntl(fd, F_OFD_SETLK, &lock); }) == 0) return 0;
   return errno == EACCES ? EAGAIN : errno;
 #else

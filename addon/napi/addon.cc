@@ -81,6 +81,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportFiles(env, exports);
   ExportHotReads(env, exports);
   ExportPrivateViews(env, exports);
+  ExportFutexes(env, exports);
   ExportLocks(env, exports);
   ExportJobs(env, exports);
   ExportSources(env, exports);

@@ -9,6 +9,7 @@ void ExportMappings(Napi::Env env, Napi::Object exports);
 void ExportFiles(Napi::Env env, Napi::Object exports);
 void ExportHotReads(Napi::Env env, Napi::Object exports);
 void ExportPrivateViews(Napi::Env env, Napi::Object exports);
+void ExportFutexes(Napi::Env env, Napi::Object exports);
 void ExportLocks(Napi::Env env, Napi::Object exports);
 void ExportJobs(Napi::Env env, Napi::Object exports);
 void ExportSources(Napi::Env env, Napi::Object exports);

@@ -36,6 +36,8 @@ struct Lease {
   std::shared_ptr<std::atomic<bool>> closing;
 };
 
+class Rousing;
+
 // One per environment, used on its thread only.
 class Environment {
  public:
@@ -81,6 +83,9 @@ class Environment {
   }
   // False for one that is not owned.
   bool CloseOwned(int fd);
+
+  // Of those who wait for words; null before the first.
+  std::shared_ptr<Rousing> rousing;
 
  private:
   // The engine drops the ArrayBuffer from its count of external memory: so must we.

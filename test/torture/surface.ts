@@ -100,4 +100,4 @@ export const surface: Readonly<Record<string, Surface>> = {
  * The ways into the package. Those that are not `.` have no part in the hostile calls: `fs` gives node:fs's arguments to
  * node:fs as they are, and test/properties/fs compares the two; adapters are a parser's side of the calls above.
  */
-export const entries: readonly string[] = ['.', './fs', './fs/promises', './adapters', './package.json'];
+export const entries: readonly string[] = ['.', './fs', './fs/promises', './adapters', './sync', './package.json'];

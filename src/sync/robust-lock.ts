@@ -1,0 +1,154 @@
+import type { Limits } from './options.js';
+import { idMask, Participant } from './participant.js';
+import type { Region } from './region.js';
+import { type Awaited, sleep, sleepSync, wake } from './sleep.js';
+import { Turns } from './turns.js';
+
+/** Set beside the owner's number while others may wait. */
+const contended = idMask + 1;
+
+const ownerOf = (word: number): number => word & idMask;
+
+/** How a lock was got: as somebody gave it back, or as somebody left it who died. @internal */
+export type Acquired = 'clean' | 'owner died';
+
+/**
+ * A word of a region as a lock. It is 0 while the lock is free, and else holds the number of its owner, so that taking it
+ * and saying who has it are one step, at which nobody can die in between.
+ *
+ * @internal
+ */
+export class RobustLock {
+  readonly #region: Region;
+  readonly #words: Int32Array;
+  readonly #index: number;
+  readonly #owner: Participant;
+  /** Position of the word. */
+  readonly #position: number;
+  readonly #turns: Turns;
+
+  constructor(region: Region, index: number) {
+    this.#region = region;
+    this.#words = region.words;
+    this.#index = index;
+    this.#turns = new Turns(region);
+    this.#owner = Participant.of(region.inside);
+    this.#position = region.position + index * Int32Array.BYTES_PER_ELEMENT;
+  }
+
+  /** Takes it if it is free; `flag` is to stay set when others may wait. */
+  #tryTake(flag: number): boolean {
+    const word = Atomics.load(this.#words, this.#index);
+    if (ownerOf(word) !== 0) return false;
+    if (Atomics.compareExchange(this.#words, this.#index, word, this.#owner.id | flag) !== word) return false;
+    this.#owner.held.add(this.#position);
+    return true;
+  }
+
+  /** Takes it from an owner that is dead. */
+  #tryInherit(): boolean {
+    const word = Atomics.load(this.#words, this.#index);
+    if (!this.#isLeft(word)) return false;
+    if (Atomics.compareExchange(this.#words, this.#index, word, this.#owner.id | contended) !== word) return false;
+    this.#owner.held.add(this.#position);
+    return true;
+  }
+
+  #isLeft(word: number): boolean {
+    return ownerOf(word) !== 0 && this.#owner.isDead(ownerOf(word), this.#position);
+  }
+
+  /** Takes it if that takes no waiting. */
+  tryAcquire(): Acquired | undefined {
+    if (this.#tryTake(0)) return 'clean';
+    return this.#tryInherit() ? 'owner died' : undefined;
+  }
+
+  /** As {@link tryAcquire}, but does not look whether the owner lives. */
+  tryTake(): boolean {
+    return this.#tryTake(0);
+  }
+
+  /** Says that somebody waits, and what for; `undefined` when there is nothing to wait for. */
+  #awaited(): Awaited | undefined {
+    for (;;) {
+      const word = Atomics.load(this.#words, this.#index);
+      if (ownerOf(word) === 0) return undefined;
+      const expected = word | contended;
+      if (word === expected || Atomics.compareExchange(this.#words, this.#index, word, expected) === word) {
+        return { index: this.#index, expected };
+      }
+    }
+  }
+
+  #tryAfterWaiting(): Acquired | undefined {
+    // Others may wait still.
+    if (this.#tryTake(contended)) return 'clean';
+    return this.#tryInherit() ? 'owner died' : undefined;
+  }
+
+  /** Waits for it; those who do so by this object are served in their order. Rejects when the time is up. */
+  acquire(limits: Limits): Promise<Acquired> {
+    return this.#turns.take(limits, () => this.#acquireFirst(limits));
+  }
+
+  async #acquireFirst(limits: Limits): Promise<Acquired> {
+    let acquired = this.tryAcquire();
+    while (acquired === undefined) {
+      const awaited = this.#awaited();
+      let roused = true;
+      if (awaited !== undefined) {
+        try {
+          roused = await sleep(this.#region, limits, awaited, () => this.#isLeft(awaited.expected)).promise;
+        } catch (error) {
+          this.#passOn();
+          throw error;
+        }
+      }
+      this.#region.check();
+      acquired = this.#tryAfterWaiting();
+      if (acquired === undefined && !roused) throw this.#region.timedOut();
+    }
+    return acquired;
+  }
+
+  /** Blocks. Throws when the time is up, and when it would be for ever, as this thread has the lock. */
+  acquireSync(limits: Limits): Acquired {
+    let acquired = this.tryAcquire();
+    while (acquired === undefined) {
+      const awaited = this.#awaited();
+      let roused = true;
+      if (awaited !== undefined) {
+        if (Participant.isOurs(ownerOf(awaited.expected), this.#position)) {
+          const message = 'This thread has the lock, and would wait for itself';
+          throw this.#region.error('ERR_MAPPED_FILE_DEADLOCK', message);
+        }
+        roused = sleepSync(this.#region, limits, awaited, () => this.#isLeft(awaited.expected));
+      }
+      acquired = this.#tryAfterWaiting();
+      if (acquired === undefined && !roused) throw this.#region.timedOut();
+    }
+    return acquired;
+  }
+
+  /** One who gives up may have been the one that was woken. */
+  #passOn(): void {
+    if (!this.#region.released && ownerOf(Atomics.load(this.#words, this.#index)) === 0) {
+      wake(this.#region, this.#index, 1);
+    }
+  }
+
+  /** Gives it back. Throws when somebody else's number is there. */
+  release(): void {
+    this.#owner.held.delete(this.#position);
+    if (this.#region.released) return;
+    let word = this.#owner.id;
+    for (;;) {
+      const seen = Atomics.compareExchange(this.#words, this.#index, word, 0);
+      if (seen === word) break;
+      if (ownerOf(seen) !== this.#owner.id) throw this.#region.invalid('The lock was overwritten');
+      word = seen;
+    }
+    if ((word & contended) !== 0) wake(this.#region, this.#index, 1);
+  }
+}
