@@ -4,4 +4,5 @@ export { SharedCondition } from './condition.js';
 export { MutexGuard, SharedMutex } from './mutex.js';
 export type { WaitOptions } from './options.js';
 export { type AcquireOptions, SharedSemaphore } from './semaphore.js';
+export { type RingOptions, type RingWritableOptions, SharedRing } from './ring.js';
 export { notify, wait, type WaitResult, waitSync } from './word.js';

@@ -36,8 +36,12 @@ export class RobustLock {
     this.#position = region.position + index * Int32Array.BYTES_PER_ELEMENT;
   }
 
-  /** Takes it if it is free; `flag` is to stay set when others may wait. */
-  #tryTake(flag: number): boolean {
+  /** Takes it if it is free. Whether the owner lives is not looked at. */
+  tryTake(): boolean {
+    return this.#take(0);
+  }
+
+  #take(flag: number): boolean {
     const word = Atomics.load(this.#words, this.#index);
     if (ownerOf(word) !== 0) return false;
     if (Atomics.compareExchange(this.#words, this.#index, word, this.#owner.id | flag) !== word) return false;
@@ -60,13 +64,14 @@ export class RobustLock {
 
   /** Takes it if that takes no waiting. */
   tryAcquire(): Acquired | undefined {
-    if (this.#tryTake(0)) return 'clean';
+    if (this.tryTake()) return 'clean';
     return this.#tryInherit() ? 'owner died' : undefined;
   }
 
-  /** As {@link tryAcquire}, but does not look whether the owner lives. */
-  tryTake(): boolean {
-    return this.#tryTake(0);
+  /** As {@link tryAcquire}, for one who has waited: others may wait still. */
+  tryAgain(): Acquired | undefined {
+    if (this.#take(contended)) return 'clean';
+    return this.#tryInherit() ? 'owner died' : undefined;
   }
 
   /** Says that somebody waits, and what for; `undefined` when there is nothing to wait for. */
@@ -81,51 +86,49 @@ export class RobustLock {
     }
   }
 
-  #tryAfterWaiting(): Acquired | undefined {
-    // Others may wait still.
-    if (this.#tryTake(contended)) return 'clean';
-    return this.#tryInherit() ? 'owner died' : undefined;
+  /** Waits until it may be free; false when the time is up. */
+  async pause(limits: Limits): Promise<boolean> {
+    const awaited = this.#awaited();
+    if (awaited === undefined) return true;
+    try {
+      return await sleep(this.#region, limits, awaited, () => this.#isLeft(awaited.expected)).promise;
+    } catch (error) {
+      this.#passOn();
+      throw error;
+    }
+  }
+
+  /** As {@link pause}, blocking. Throws when it would be for ever, as this thread has the lock. */
+  pauseSync(limits: Limits): boolean {
+    const awaited = this.#awaited();
+    if (awaited === undefined) return true;
+    if (Participant.isOurs(ownerOf(awaited.expected), this.#position)) {
+      const message = 'This thread has the lock, and would wait for itself';
+      throw this.#region.error('ERR_MAPPED_FILE_DEADLOCK', message);
+    }
+    return sleepSync(this.#region, limits, awaited, () => this.#isLeft(awaited.expected));
   }
 
   /** Waits for it; those who do so by this object are served in their order. Rejects when the time is up. */
   acquire(limits: Limits): Promise<Acquired> {
-    return this.#turns.take(limits, () => this.#acquireFirst(limits));
-  }
-
-  async #acquireFirst(limits: Limits): Promise<Acquired> {
-    let acquired = this.tryAcquire();
-    while (acquired === undefined) {
-      const awaited = this.#awaited();
-      let roused = true;
-      if (awaited !== undefined) {
-        try {
-          roused = await sleep(this.#region, limits, awaited, () => this.#isLeft(awaited.expected)).promise;
-        } catch (error) {
-          this.#passOn();
-          throw error;
-        }
+    return this.#turns.take(limits, async () => {
+      let acquired = this.tryAcquire();
+      while (acquired === undefined) {
+        const roused = await this.pause(limits);
+        this.#region.check();
+        acquired = this.tryAgain();
+        if (acquired === undefined && !roused) throw this.#region.timedOut();
       }
-      this.#region.check();
-      acquired = this.#tryAfterWaiting();
-      if (acquired === undefined && !roused) throw this.#region.timedOut();
-    }
-    return acquired;
+      return acquired;
+    });
   }
 
-  /** Blocks. Throws when the time is up, and when it would be for ever, as this thread has the lock. */
+  /** As {@link acquire}, blocking; see {@link pauseSync}. */
   acquireSync(limits: Limits): Acquired {
     let acquired = this.tryAcquire();
     while (acquired === undefined) {
-      const awaited = this.#awaited();
-      let roused = true;
-      if (awaited !== undefined) {
-        if (Participant.isOurs(ownerOf(awaited.expected), this.#position)) {
-          const message = 'This thread has the lock, and would wait for itself';
-          throw this.#region.error('ERR_MAPPED_FILE_DEADLOCK', message);
-        }
-        roused = sleepSync(this.#region, limits, awaited, () => this.#isLeft(awaited.expected));
-      }
-      acquired = this.#tryAfterWaiting();
+      const roused = this.pauseSync(limits);
+      acquired = this.tryAgain();
       if (acquired === undefined && !roused) throw this.#region.timedOut();
     }
     return acquired;

@@ -12,6 +12,11 @@ export class Turns {
     this.#region = region;
   }
 
+  /** Whether nobody waits. */
+  get idle(): boolean {
+    return !this.#taken;
+  }
+
   /** Runs the task when those before it have ended. Rejects when the time is up before. */
   async take<T>(limits: Limits, task: () => Promise<T>): Promise<T> {
     limits.signal?.throwIfAborted();
