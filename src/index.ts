@@ -1,4 +1,5 @@
 export { MappedFileError, type MappedFileErrorCode, type MappedFileErrorDetails, type SystemError } from './errors.js';
+export type { MappedFileHandle } from './handle.js';
 export type { FileLock, LockOptions } from './locks.js';
 export type { ReadOptions, TransferOptions } from './io-arguments.js';
 export { MappedFile } from './mapped-file.js';

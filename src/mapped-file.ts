@@ -15,6 +15,7 @@ import {
   writePosition,
   writeTransfer,
 } from './io-arguments.js';
+import { describe, type HandleTraits, type MappedFileHandle, openHandle, openHandleSync } from './handle.js';
 import { type FileLock, FileLocks, type LockOptions } from './locks.js';
 import { native } from './native.js';
 import { type OpenFlags, type OpenOptions, type OpenRequest, openRequest } from './opening.js';
@@ -83,6 +84,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   readonly #channel: Channel | undefined;
   readonly #spool: Spool | undefined;
   readonly #locks: FileLocks;
+  readonly #traits: HandleTraits;
   readonly #streams: StreamClasses | undefined;
   #closing: Promise<void> | undefined;
 
@@ -93,9 +95,10 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
         : undefined;
   }
 
-  private constructor(attached: Attached, streams: StreamClasses | undefined) {
+  private constructor(attached: Attached, request: OpenRequest) {
     super(attached.cache);
-    this.#streams = streams;
+    this.#streams = request.streams;
+    this.#traits = traitsOf(request, attached.cache);
     this.#cache = attached.cache;
     this.#descriptor = attached.descriptor;
     this.#source = attached.source;
@@ -106,42 +109,52 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Opens a file. `source` is a path, a `file:` URL, a descriptor or a `FileHandle`; a descriptor stays the caller's
-   * (the file works on a duplicate, which shares its cursor), and `flags` then defaults to what it was opened for. What
-   * has no positions, as a pipe, can be opened, too: see {@link OpenOptions.backing}.
+   * Opens a file. `source` is a path, a `file:` URL, a descriptor, a `FileHandle`, or what {@link handle} gave; a
+   * descriptor stays the caller's (the file works on a duplicate, which shares its cursor), and `flags` then defaults to
+   * what it was opened for. What has no positions, as a pipe, can be opened, too: see {@link OpenOptions.backing}.
    *
-   * Rejects with the system's errors in Node's form (`ENOENT`, `EACCES`, `EISDIR` …), and with
-   * `ERR_MAPPED_FILE_NOT_MAPPABLE` for a file that is open for writing only.
+   * Rejects with the system's errors in Node's form (`ENOENT`, `EACCES`, `EISDIR` …), with
+   * `ERR_MAPPED_FILE_NOT_MAPPABLE` for a file that is open for writing only, and with `ERR_MAPPED_FILE_STALE` when the file
+   * of a handle cannot be reached any more.
    */
   static async open(
-    source: PathLike | number | FileHandle,
+    source: PathLike | number | FileHandle | MappedFileHandle,
     flags?: OpenFlags,
     options: OpenOptions = {},
   ): Promise<MappedFile> {
     const request = openRequest(source, flags, options);
     request.signal?.throwIfAborted();
-    if (typeof request.source === 'number') return MappedFile.#adopt(request);
-    const fd = await openDescriptor(request.source, request.flags, request.mode);
+    if (typeof request.source === 'number') return MappedFile.#adopt(request, request.source);
+    const descriptor =
+      request.handle === undefined
+        ? new Descriptor(await openDescriptor(request.source, request.flags, request.mode), false)
+        : await openHandle(request.handle, request.flags);
     try {
       request.signal?.throwIfAborted();
     } catch (reason) {
-      fs.closeSync(fd);
+      descriptor.closeSync();
       throw reason;
     }
-    return MappedFile.#make(new Descriptor(fd, false), request);
+    return MappedFile.#make(descriptor, request);
   }
 
   /** As {@link open}, blocking. */
-  static openSync(source: PathLike | number, flags?: OpenFlags, options: OpenOptions = {}): MappedFile {
+  static openSync(
+    source: PathLike | number | MappedFileHandle,
+    flags?: OpenFlags,
+    options: OpenOptions = {},
+  ): MappedFile {
     const request = openRequest(source, flags, options);
     request.signal?.throwIfAborted();
-    if (typeof request.source === 'number') return MappedFile.#adopt(request);
-    const fd = fs.openSync(request.source, request.flags, request.mode);
-    return MappedFile.#make(new Descriptor(fd, false), request);
+    if (typeof request.source === 'number') return MappedFile.#adopt(request, request.source);
+    const descriptor =
+      request.handle === undefined
+        ? new Descriptor(fs.openSync(request.source, request.flags, request.mode), false)
+        : openHandleSync(request.handle, request.flags);
+    return MappedFile.#make(descriptor, request);
   }
 
-  static #adopt(request: OpenRequest): MappedFile {
-    const given = request.source as number;
+  static #adopt(request: OpenRequest, given: number): MappedFile {
     const mode = native.openMode(given);
     if (mode < 0) throw systemError(-mode, 'open');
     const readable = (mode & 1) !== 0;
@@ -160,7 +173,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   static #make(descriptor: Descriptor, request: OpenRequest): MappedFile {
     try {
       const attached = attach(descriptor, request);
-      const file = new MappedFile(attached, request.streams);
+      const file = new MappedFile(attached, request);
       if (request.mustMap) attached.cache.requireMapped();
       return file;
     } catch (error) {
@@ -202,6 +215,25 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /** Whether it is closed, or being closed. */
   get closed(): boolean {
     return this.#cache.closed;
+  }
+
+  /**
+   * A description of the file for another thread, which opens it by `MappedFile.open(handle)`: a plain object, to be sent
+   * by `postMessage`, as `workerData`, or as JSON to another process. It carries the options of this file that can be sent
+   * (`windowSize`, `backing`, `strict`), and what it was opened for; who opens it may name other ones.
+   *
+   * It keeps nothing open. While this file is open, the other gets to it whatever has become of its name, from another
+   * process too where that may look at this one (Linux; proc(5)); afterwards by its path, if that still leads to it. It is
+   * the same file or an error: `ERR_MAPPED_FILE_STALE`. The other has a cursor of its own, where the system can open a file
+   * again by its descriptor (Linux), or its path still leads to it.
+   *
+   * Throws `ERR_MAPPED_FILE_NOT_SEEKABLE` for what has no positions, and for a spool before all has arrived. Open no
+   * handle from somebody from whom you would not open a path.
+   */
+  handle(): MappedFileHandle {
+    this.#cache.enter();
+    this.#cache.requirePositions(0, Infinity);
+    return describe(this.fd, this.path, this.#traits);
   }
 
   // --- reading and writing, as node:fs ---------------------------------------------------------------------------
@@ -846,6 +878,15 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function traitsOf({ windowSize, backing, mustMap, strict }: OpenRequest, cache: WindowCache): HandleTraits {
+  return {
+    flags: cache.appending ? 'a+' : cache.openedWritable ? 'r+' : 'r',
+    windowSize,
+    backing: mustMap ? 'mmap' : backing === 'read' ? 'read' : 'auto',
+    strict,
+  };
 }
 
 /** A size as users see it. */

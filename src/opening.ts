@@ -5,6 +5,7 @@ import { constants as osConstants } from 'node:os';
 import { isUint8Array } from 'node:util/types';
 import { plainBytes } from './bytes.js';
 import { invalidArgType, invalidArgValue, systemError } from './errors.js';
+import { handleOf, type MappedFileHandle } from './handle.js';
 import { pathOfURL } from './paths.js';
 import { toCount } from './ranges.js';
 import { type StreamClasses, webStreams } from './streams/classes.js';
@@ -65,6 +66,8 @@ export interface OpenOptions {
 /** A call to open a file, in one form. @internal */
 export interface OpenRequest {
   source: PathLike | number;
+  /** Leads to the file instead of the source. */
+  handle: MappedFileHandle | undefined;
   path: string | undefined;
   flags: number;
   /** Whether the caller named flags. */
@@ -89,14 +92,15 @@ export function openRequest(source: unknown, flags: unknown, options: OpenOption
     throw invalidArgValue('flags', flags, `must be one of: ${Object.keys(openFlags).join(', ')}`);
   }
   if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', options);
+  const handle = handleOf(source);
   const {
-    backing = 'auto',
+    backing = handle?.backing ?? 'auto',
     mode = 0o666,
     pool = WindowPool.default,
     signal,
-    strict = false,
+    strict = handle?.strict ?? false,
     streams,
-    windowSize,
+    windowSize = handle?.windowSize,
   } = options;
   if (streams !== undefined) webStreams(streams);
   if (backing !== 'auto' && backing !== 'mmap' && backing !== 'read' && backing !== 'spool') {
@@ -107,10 +111,15 @@ export function openRequest(source: unknown, flags: unknown, options: OpenOption
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
   }
-  const numeric = openFlags[(flags as OpenFlags | undefined) ?? 'r'];
-  const from = sourceOf(source);
+  const given = openFlags[(flags as OpenFlags | undefined) ?? handle?.flags ?? 'r'];
+  if (handle !== undefined && (given & O_TRUNC) !== 0) {
+    throw invalidArgValue('flags', flags, "must be one of: 'r', 'r+', 'a', 'a+' for what is open already");
+  }
+  const numeric = handle === undefined ? given : given & ~O_CREAT;
+  const from = handle === undefined ? sourceOf(source) : { source: '', path: handle.path };
   return {
     ...from,
+    handle,
     // A FIFO without a writer must not make open(2) wait; a regular file does not know the flag.
     flags: numeric | O_NONBLOCK,
     explicit: flags !== undefined,

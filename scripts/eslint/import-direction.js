@@ -15,6 +15,7 @@ const layers = [
   'io-arguments',
   'vectors',
   'descriptor',
+  'handle',
   'window',
   'window-pool',
   'admission',

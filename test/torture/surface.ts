@@ -42,7 +42,7 @@ export const surface: Readonly<Record<string, Surface>> = {
         'blob',
       ],
       ...['flush', 'flushSync', 'truncate', 'truncateSync', 'refresh', 'refreshSync', 'stat', 'prefetch', 'protect'],
-      ...['lock', 'tryLock'],
+      ...['lock', 'tryLock', 'handle'],
       ...['stats', 'close', 'closeSync', '[Symbol.dispose]', '[Symbol.asyncDispose]'],
     ],
   },

@@ -56,6 +56,7 @@ const calls: Record<string, Call> = {
   prefetch: (file) => file.prefetch(),
   protect: (file) => file.protect('readwrite'),
   stats: (file) => file.stats(),
+  handle: (file) => file.handle(),
 };
 const writes = /^(set|write|truncate)/;
 
