@@ -16,6 +16,7 @@
         "addon/napi/jobs.cc",
         "addon/napi/locks.cc",
         "addon/napi/mappings.cc",
+        "addon/napi/memory.cc",
         "addon/napi/private_views.cc",
         "addon/napi/sources.cc",
         "addon/napi/search.cc"

@@ -46,7 +46,7 @@ export class FileErrors {
     const details = { path: this.#path, position, length, syscall, cause };
     if (errno === EIO) return new MappedFileError('ERR_MAPPED_FILE_IO', 'The device failed', details);
     if (errno === ENOSPC || errno === EDQUOT) {
-      return new MappedFileError('ERR_MAPPED_FILE_NO_SPACE', 'The disk is full', details);
+      return new MappedFileError('ERR_MAPPED_FILE_NO_SPACE', 'There is no room left', details);
     }
     return cause;
   }

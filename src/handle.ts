@@ -35,10 +35,12 @@ export interface MappedFileHandle {
   readonly backing: 'auto' | 'mmap' | 'read';
   /** As in {@link OpenOptions}. */
   readonly strict: boolean;
+  /** Set for shared memory: room is taken for what it is extended by. */
+  readonly reserving?: boolean | undefined;
 }
 
 /** How a file was opened, as far as a handle carries it. @internal */
-export type HandleTraits = Pick<MappedFileHandle, 'flags' | 'windowSize' | 'backing' | 'strict'>;
+export type HandleTraits = Pick<MappedFileHandle, 'flags' | 'windowSize' | 'backing' | 'strict' | 'reserving'>;
 
 type Identity = Pick<MappedFileHandle, 'device' | 'inode' | 'born'>;
 
@@ -86,10 +88,13 @@ export function handleOf(source: unknown): MappedFileHandle | undefined {
   if (mappedFile === undefined) return undefined;
   if (mappedFile !== 1) throw invalidArgValue('source.mappedFile', mappedFile, 'is not 1');
   const given = source as Record<keyof MappedFileHandle, unknown>;
-  const { pid, fd, path, device, inode, born, flags, windowSize, backing, strict } = given;
+  const { pid, fd, path, device, inode, born, flags, windowSize, backing, strict, reserving } = given;
   if (path !== undefined && typeof path !== 'string') throw invalidArgType('source.path', 'of type string', path);
   if (flags !== 'r' && flags !== 'r+' && flags !== 'a+') {
     throw invalidArgValue('source.flags', flags, "must be one of: 'r', 'r+', 'a+'");
+  }
+  if (reserving !== undefined && typeof reserving !== 'boolean') {
+    throw invalidArgType('source.reserving', 'of type boolean', reserving);
   }
   return {
     mappedFile,
@@ -104,6 +109,7 @@ export function handleOf(source: unknown): MappedFileHandle | undefined {
     windowSize: windowSize as number | undefined,
     backing: backing as 'auto',
     strict: strict as boolean,
+    reserving,
   };
 }
 
@@ -129,7 +135,10 @@ export async function openHandle(handle: MappedFileHandle, flags: number): Promi
   let failure: unknown;
   for (const name of namesOf(handle)) {
     try {
-      if (!isSame(await statPath(name, { bigint: true }), handle)) continue;
+      if (!isSame(await statPath(name, { bigint: true }), handle)) {
+        failure = undefined;
+        continue;
+      }
       const descriptor = new Descriptor(await openDescriptor(name, flags), false);
       if (isOpenOn(descriptor.fd, handle)) return descriptor;
       descriptor.closeSync();
@@ -145,7 +154,10 @@ export function openHandleSync(handle: MappedFileHandle, flags: number): Descrip
   let failure: unknown;
   for (const name of namesOf(handle)) {
     try {
-      if (!isSame(fs.statSync(name, { bigint: true }), handle)) continue;
+      if (!isSame(fs.statSync(name, { bigint: true }), handle)) {
+        failure = undefined;
+        continue;
+      }
       const descriptor = new Descriptor(fs.openSync(name, flags), false);
       if (isOpenOn(descriptor.fd, handle)) return descriptor;
       descriptor.closeSync();

@@ -3,6 +3,7 @@ export type { MappedFileHandle } from './handle.js';
 export type { FileLock, LockOptions } from './locks.js';
 export type { ReadOptions, TransferOptions } from './io-arguments.js';
 export { MappedFile } from './mapped-file.js';
+export type { MemoryOptions, SharedMemoryOptions } from './memory.js';
 export type { OpenFlags, OpenOptions } from './opening.js';
 export type { Position } from './ranges.js';
 export type { FileBlob } from './streams/blob.js';

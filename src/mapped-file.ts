@@ -17,6 +17,16 @@ import {
 } from './io-arguments.js';
 import { describe, type HandleTraits, type MappedFileHandle, openHandle, openHandleSync } from './handle.js';
 import { type FileLock, FileLocks, type LockOptions } from './locks.js';
+import {
+  createAnonymous,
+  type MemoryOptions,
+  openShared,
+  openSharedSync,
+  type SharedMemoryOptions,
+  sharedRequest,
+  unlinkShared,
+  unlinkSharedSync,
+} from './memory.js';
 import { native } from './native.js';
 import { type OpenFlags, type OpenOptions, type OpenRequest, openRequest } from './opening.js';
 import { type Position, toCount, toPosition, toRange } from './ranges.js';
@@ -154,6 +164,56 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return MappedFile.#make(descriptor, request);
   }
 
+  /**
+   * Memory of `size` bytes, a position (default 0), that belongs to no file and has no name: scratch space outside the heap,
+   * of any length, which reads as zeros and takes room only where it is written. All that a file can do it can do, too; it
+   * is gone when it is closed here and by all who opened its {@link handle}. On Linux it is a memfd (memfd_create(2));
+   * where the system has no such thing, a file without a name in the folder for temporary files.
+   *
+   * Memory that is short shows when it is written to, as a full disk does: see `ERR_MAPPED_FILE_NO_SPACE`. Linux, by
+   * default, promises more than it has, and then ends a process instead (the OOM killer).
+   */
+  static anonymous(size: Position = 0, options: MemoryOptions = {}): MappedFile {
+    const { request, fd } = createAnonymous(size, options);
+    return MappedFile.#make(fd, request);
+  }
+
+  /**
+   * Memory that has a name, by which other processes of the same user open it: POSIX shared memory (shm_open(3)), which on
+   * Linux are files in /dev/shm. With a `size`, in bytes, it is made, of zeros; without, the one that is there is opened.
+   * `name` has 1 to 255 bytes and no slashes. It stays until {@link unlinkShared} or the next start of the machine.
+   *
+   * All room for it is taken when it is made and when `truncate` extends it: where there is none that rejects with
+   * `ERR_MAPPED_FILE_NO_SPACE`, and afterwards no page of it can be lost for want of room. (A write past its end may leave
+   * a hole before it, which has no such promise.) It is seen by others when it is whole, not before.
+   *
+   * It is made for its user only (mode 0600); one that belongs to another user, that others may open, that is a link, or
+   * has a second name, is not opened (`EACCES`, `ELOOP`). Rejects with `EEXIST` and `ENOENT` as `fs.open` does.
+   */
+  static async shared(name: string, size?: Position, options: SharedMemoryOptions = {}): Promise<MappedFile> {
+    const wanted = sharedRequest(name, size, options);
+    return MappedFile.#make(await openShared(wanted), wanted.request);
+  }
+
+  /** As {@link shared}, blocking: taking room for gibibytes takes a while. */
+  static sharedSync(name: string, size?: Position, options: SharedMemoryOptions = {}): MappedFile {
+    const wanted = sharedRequest(name, size, options);
+    return MappedFile.#make(openSharedSync(wanted), wanted.request);
+  }
+
+  /**
+   * Removes the name of shared memory, as `fs.unlink` does: who has it open keeps it, and the name is free for another.
+   * Rejects with `ENOENT` where there is none.
+   */
+  static async unlinkShared(name: string): Promise<void> {
+    await unlinkShared(name);
+  }
+
+  /** As {@link unlinkShared}, blocking. */
+  static unlinkSharedSync(name: string): void {
+    unlinkSharedSync(name);
+  }
+
   static #adopt(request: OpenRequest, given: number): MappedFile {
     const mode = native.openMode(given);
     if (mode < 0) throw systemError(-mode, 'open');
@@ -189,7 +249,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return this.#cache.fd;
   }
 
-  /** The path it was opened by; `undefined` for a descriptor. */
+  /** The path it was opened by; `undefined` for a descriptor, and for anonymous memory. */
   get path(): string | undefined {
     return this.#cache.path;
   }
@@ -880,12 +940,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   }
 }
 
-function traitsOf({ windowSize, backing, mustMap, strict }: OpenRequest, cache: WindowCache): HandleTraits {
+function traitsOf({ windowSize, backing, mustMap, strict, reserving }: OpenRequest, cache: WindowCache): HandleTraits {
   return {
     flags: cache.appending ? 'a+' : cache.openedWritable ? 'r+' : 'r',
     windowSize,
     backing: mustMap ? 'mmap' : backing === 'read' ? 'read' : 'auto',
     strict,
+    ...(reserving && { reserving }),
   };
 }
 

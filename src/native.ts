@@ -104,7 +104,7 @@ export interface Native {
   reopenForHoles(fd: number): number;
   /** Position of the first byte from `position` on that is not in a hole, or the file's size. */
   nextData(fd: number, position: number): number;
-  /** Closes what `duplicate` or `openUnlinked` gave. */
+  /** Closes what `duplicate`, `openUnlinked`, `createAnonymous` or `createShared` gave. */
   closeDuplicate(fd: number): number;
   /**
    * A descriptor on the same pipe, socket or terminal, for a stream that makes it non-blocking and closes it. Shares the
@@ -115,6 +115,11 @@ export interface Native {
   closeReopened(fd: number): number;
   /** A new private file without a name in `folder`. */
   openUnlinked(folder: string): number;
+  /** A new file of 0 bytes that lies in memory, or else, without a name, in `folder`. */
+  createAnonymous(folder: string): number;
+  /** A new private file of `size` bytes by the name `name` in `folder`, all room for it taken; -EEXIST. */
+  createShared(folder: string, name: string, size: number): number;
+  createSharedAsync(folder: string, name: string, size: number): Promise<number>;
   /** Bit 0 readable, bit 1 writable, bit 2 appending. */
   openMode(fd: number): number;
   truncate(fd: number, size: number): number;

@@ -80,6 +80,7 @@ export interface OpenRequest {
   pool: WindowPool;
   backing: 'mmap' | 'read';
   mustMap: boolean;
+  reserving: boolean;
   spool: boolean;
   readable: boolean;
   signal: AbortSignal | undefined;
@@ -131,6 +132,7 @@ export function openRequest(source: unknown, flags: unknown, options: OpenOption
     pool,
     backing: backing === 'read' ? 'read' : 'mmap',
     mustMap: backing === 'mmap',
+    reserving: handle?.reserving === true,
     spool: backing === 'spool',
     readable: true,
     signal,

@@ -86,6 +86,8 @@ export interface CacheOptions {
   backing: 'mmap' | 'read';
   /** Whether it is an error when the file cannot be mapped. */
   mustMap: boolean;
+  /** Whether room is taken for what it is extended by, so that no page of it can be lost for want of room. */
+  reserving: boolean;
   /**
    * `'sized'`: positions from 0 to the file's size. `'sizeless'`: positions, but only reading tells where they end, as in
    * procfs. `'sequential'`: no positions, as a pipe.
@@ -127,6 +129,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   readonly #tellsResidency: boolean;
   readonly #extent: Extent;
   readonly #mustMap: boolean;
+  readonly #reserving: boolean;
   readonly #windows: WindowTable;
   readonly #copies: ViewCopies;
   readonly #views: ViewTable;
@@ -154,6 +157,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#writable = options.writable;
     this.#extent = options.extent;
     this.#mustMap = options.mustMap;
+    this.#reserving = options.reserving;
     this.#mayAskResident = options.extent === 'sized';
     const { closeDescriptor } = options;
     const copies = this.#copies;
@@ -663,6 +667,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   truncateSync(size: number): void {
     this.requirePositions(size, 0);
     this.#writeBack(0, Infinity);
+    const added = this.#toReserve(size);
+    if (added > 0) this.#reserved(native.allocate(this.fd, size - added, added), size, added);
     this.#errors.succeed(native.truncate(this.fd, size), 'ftruncate');
     this.refreshSync();
     this.#bringIn(0, Infinity);
@@ -671,11 +677,25 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   async truncate(size: number): Promise<void> {
     this.requirePositions(size, 0);
     this.#writeBack(0, Infinity);
+    const added = this.#toReserve(size);
+    if (added > 0) {
+      this.#reserved(await this.track(native.allocateAsync(this.fd, size - added, added)), size, added);
+      this.#requireOpen();
+    }
     const status = await this.track(native.truncateAsync(this.fd, size));
     this.#errors.succeed(status, 'ftruncate');
     if (this.#closed) return;
     this.refreshSync();
     this.#bringIn(0, Infinity);
+  }
+
+  #toReserve(size: number): number {
+    return this.#reserving ? size - this.refreshSync() : 0;
+  }
+
+  #reserved(status: number, size: number, added: number): void {
+    if (status === -ENOMEM) status = -ENOSPC; // what lies in memory is short of that
+    if (status < 0 && status !== -EOPNOTSUPP) throw this.#errors.mapping(-status, 'fallocate', size - added, added);
   }
 
   flushSync(start = 0, end = Infinity): void {

@@ -97,6 +97,13 @@ int SetBlocking(int fd);
 // A new file in `folder`, for its owner only and closed on exec, that has no name: nobody else can open it,
 // and it is gone with the last descriptor.
 int OpenUnlinked(const char* folder, int* fd);
+// A new file of 0 bytes, closed on exec, that lies in memory and has no name; where the system has no such
+// thing, as OpenUnlinked in `folder`.
+int CreateAnonymous(const char* folder, int* fd);
+// A new file of `size` bytes, for its owner only and closed on exec, by the name `name` in `folder`; all room
+// for it is taken before it can be seen, where the system can do that. EEXIST where there is one already. May
+// wait, as Allocate does.
+int CreateShared(const char* folder, const char* name, uint64_t size, int* fd);
 // A second descriptor on the same file with a cursor of its own, closed on exec, for NextData. EOPNOTSUPP
 // where the file system is none of those that are known to tell of holes what is so.
 int ReopenForHoles(int fd, int* own);

@@ -23,8 +23,10 @@
 #if defined(__linux__)
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <linux/memfd.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #endif
 
@@ -492,6 +494,66 @@ int OpenUnlinked(const char* folder, int* fd) {
   if (*fd == -1) return errno;
   unlink(name.c_str());
   return 0;
+}
+
+int CreateAnonymous(const char* folder, int* fd) {
+#if defined(__linux__)
+  // Newer than many a copy of the headers: MFD_NOEXEC_SEAL (Linux 6.3), without which newer systems warn, and
+  // may refuse; F_ADD_SEALS with F_SEAL_SEAL, so that no one who gets the descriptor can forbid us to write.
+  constexpr unsigned kNoExecSeal = 8;
+  constexpr int kAddSeals = 1024 + 9;
+  constexpr int kSealSeal = 1;
+  constexpr const char* kName = "sliding-mmap";
+  *fd = static_cast<int>(syscall(SYS_memfd_create, kName, MFD_CLOEXEC | kNoExecSeal));
+  if (*fd != -1) {
+    fcntl(*fd, kAddSeals, kSealSeal);
+    return 0;
+  }
+  // Without the flag it has that seal from the start (memfd_create(2)).
+  if (errno == EINVAL) *fd = static_cast<int>(syscall(SYS_memfd_create, kName, MFD_CLOEXEC));
+  if (*fd != -1) return 0;
+  if (errno != ENOSYS) return errno;
+#endif
+  return OpenUnlinked(folder, fd);
+}
+
+namespace {
+
+int Fill(int fd, uint64_t size) {
+  if (size == 0) return 0;
+  const int error = Allocate(fd, 0, size);
+  return error != 0 && error != EOPNOTSUPP ? error : Truncate(fd, size);
+}
+
+}  // namespace
+
+int CreateShared(const char* folder, const char* name, uint64_t size, int* fd) {
+  const std::string path = std::string(folder) + "/" + name;
+  struct stat found;
+  if (lstat(path.c_str(), &found) == 0) return EEXIST;  // before room is taken for nothing
+#if defined(O_TMPFILE)
+  // Nameless until it is whole: whoever opens it sees its size, and nothing is left when we are killed.
+  *fd = Retry([&] { return open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); });
+  if (*fd != -1) {
+    int error = Fill(*fd, size);
+    if (error == 0) {
+      char self[32];
+      snprintf(self, sizeof self, "/proc/self/fd/%d", *fd);
+      if (linkat(AT_FDCWD, self, AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return 0;
+      error = errno;
+    }
+    close(*fd);
+    if (error != ENOENT) return error;  // else there is no procfs
+  }
+#endif
+  *fd = Retry([&] { return open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600); });
+  if (*fd == -1) return errno;
+  const int error = Fill(*fd, size);
+  if (error != 0) {
+    unlink(path.c_str());
+    close(*fd);
+  }
+  return error;
 }
 
 int64_t NextData(int fd, int64_t position) {

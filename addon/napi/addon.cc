@@ -83,6 +83,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportPrivateViews(env, exports);
   ExportFutexes(env, exports);
   ExportLocks(env, exports);
+  ExportMemory(env, exports);
   ExportJobs(env, exports);
   ExportSources(env, exports);
   ExportSearch(env, exports);

@@ -33,6 +33,7 @@ const layers = [
   'streams',
   'text',
   'opening',
+  'memory',
   'mapped-file',
   'fs',
   'adapters',

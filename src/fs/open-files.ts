@@ -88,6 +88,7 @@ class OpenFile {
       pool: WindowPool.default,
       backing: 'mmap',
       mustMap: false,
+      reserving: false,
       extent: 'sized',
       closeDescriptor: () => undefined,
       nextData: (position) => position,

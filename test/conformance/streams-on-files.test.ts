@@ -45,6 +45,7 @@ for (const windowSize of [undefined, 4096]) {
         pool: new WindowPool(),
         backing: 'mmap',
         mustMap: false,
+        reserving: false,
         extent: 'sized',
         closeDescriptor: () => closeSync(fd),
         nextData: (position: number) => position,

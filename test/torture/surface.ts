@@ -25,6 +25,7 @@ export const surface: Readonly<Record<string, Surface>> = {
       'new',
       'static open',
       'static openSync',
+      ...['static anonymous', 'static shared', 'static sharedSync', 'static unlinkShared', 'static unlinkSharedSync'],
       ...scalars.flatMap((kind) => [`get${kind}`, `set${kind}`]),
       ...['fd', 'path', 'backing', 'size', 'isWritable', 'closed'],
       ...['read', 'readSync', 'readv', 'readvSync', 'write', 'writeSync', 'writev', 'writevSync'],

@@ -24,8 +24,9 @@ interface Seen {
 
 async function seenByWorker(handle: MappedFileHandle): Promise<Seen> {
   const worker = new Worker(readerWorker, { workerData: handle });
+  const ended = once(worker, 'exit');
   const [seen] = (await once(worker, 'message')) as [Seen];
-  await once(worker, 'exit');
+  await ended;
   return seen;
 }
 
