@@ -5,6 +5,7 @@
       "sources": [
         "addon/core/commit.cc",
         "addon/core/fault_guard.cc",
+        "addon/core/injection.cc",
         "addon/core/mapping.cc",
         "addon/core/scan.cc",
         "addon/napi/addon.cc",
@@ -34,8 +35,13 @@
       "cflags_cc": ["-std=c++17", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden"],
       "conditions": [
         ["OS!='win'", {
-          "sources": ["addon/core/os_posix.cc"],
+          "sources": ["addon/core/fault_handler_posix.cc", "addon/core/os_posix.cc"],
           "defines": ["_FILE_OFFSET_BITS=64", "_GNU_SOURCE"]
+        }],
+        ["OS=='win'", {
+          "sources": ["addon/core/fault_handler_win32.cc", "addon/core/os_win32.cc"],
+          "defines": ["NOMINMAX", "WIN32_LEAN_AND_MEAN", "_WIN32_WINNT=0x0A00"],
+          "msvs_settings": { "VCCLCompilerTool": { "AdditionalOptions": ["/std:c++17", "/utf-8"] } }
         }],
         ["OS=='linux'", {
           "sources": ["addon/core/futex_linux.cc"],

@@ -1,4 +1,5 @@
 /** Errors: the library's own codes, and Node's forms for bad arguments and for the operating system's errors. */
+import { constants as osConstants } from 'node:os';
 import { getSystemErrorMap, inspect } from 'node:util';
 
 /** Every `code` that a {@link MappedFileError} can carry. */
@@ -75,11 +76,22 @@ export interface SystemError extends Error {
   path?: string;
 }
 
-/** Makes Node's error for an `errno` (positive, as the kernel counts them), e.g. `ENOENT: no such file or directory, open 'x'`. */
+/** Node's number, name and text for an `errno` of `os.constants`. */
+function nodeError(errno: number): [number: number, code: string, text: string] {
+  const known = getSystemErrorMap().get(-errno);
+  if (known !== undefined) return [-errno, ...known];
+  // On Windows, libuv has numbers of its own, and one name for what is not supported.
+  const [name = ''] = Object.entries(osConstants.errno).find(([, number]) => number === errno) ?? [];
+  const code = name === 'EOPNOTSUPP' ? 'ENOTSUP' : name;
+  const [number, entry] = [...getSystemErrorMap()].find(([, [other]]) => other === code) ?? [];
+  return number === undefined || entry === undefined ? [-errno, `E${errno}`, 'unknown error'] : [number, ...entry];
+}
+
+/** Makes Node's error for an `errno` (positive, as `os.constants` has it), e.g. `ENOENT: no such file or directory, open 'x'`. */
 export function systemError(errno: number, syscall: string, path?: string): SystemError {
-  const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error'];
+  const [number, code, text] = nodeError(errno);
   const error = new Error(`${code}: ${text}, ${syscall}${path === undefined ? '' : ` '${path}'`}`) as SystemError;
-  error.errno = -errno;
+  error.errno = number;
   error.code = code;
   error.syscall = syscall;
   if (path !== undefined) error.path = path;

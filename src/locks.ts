@@ -65,7 +65,7 @@ export class FileLock implements Disposable {
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    this.#locks.release(this.#locker);
+    this.#locks.release(this.#locker, this);
   }
 
   /** As {@link release}: `using lock = await file.lock()`. */
@@ -132,9 +132,9 @@ export class FileLocks {
     });
   }
 
-  release(locker: number): void {
+  release(locker: number, { start, end }: Wanted): void {
     if (!this.#descriptor.isOpen) return;
-    native.lock(locker, 0, 0, none);
+    native.lock(locker, start, lengthOf(start, end), none);
     this.#descriptor.giveBackLocker(locker);
     this.wake();
   }
@@ -165,8 +165,7 @@ export class FileLocks {
     const locker = this.#descriptor.borrowLocker();
     if (locker < 0) throw this.#errors.system(-locker, 'open');
     const { exclusive, start, end } = wanted;
-    const length = end === Infinity ? 0 : end - start;
-    const status = native.lock(locker, start, length, exclusive ? exclusively : shared);
+    const status = native.lock(locker, start, lengthOf(start, end), exclusive ? exclusively : shared);
     if (status === 0) return new FileLock(this, locker, wanted);
     this.#descriptor.giveBackLocker(locker);
     if (status === -EAGAIN) return null;
@@ -180,6 +179,11 @@ export class FileLocks {
     }
     return this.#key;
   }
+}
+
+/** As the system takes it. */
+function lengthOf(start: number, end: number): number {
+  return end === Infinity ? 0 : end - start;
 }
 
 interface Waiter extends Wanted {

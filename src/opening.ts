@@ -11,7 +11,7 @@ import { toCount } from './ranges.js';
 import { type StreamClasses, webStreams } from './streams/classes.js';
 import { WindowPool } from './window-pool.js';
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
+const { O_APPEND, O_CREAT, O_EXCL, O_NONBLOCK = 0, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
 const { EBADF } = osConstants.errno;
 
 /** node:fs's flags. Files opened with `'w'` and `'a'` can be read, too: a shared mapping needs it. */

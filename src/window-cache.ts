@@ -20,7 +20,9 @@ import type { Window } from './window.js';
 import type { WindowPool } from './window-pool.js';
 import { nowhere, WindowTable } from './window-table.js';
 
-const { EDQUOT, EFAULT, EIO, ENOMEM, ENOSPC, EOPNOTSUPP, ESTALE } = osConstants.errno;
+const { EBUSY, EDQUOT, EFAULT, EIO, ENOMEM, ENOSPC, EOPNOTSUPP } = osConstants.errno;
+/** Windows has none; there the addon takes Linux's. */
+const { ESTALE = 116 } = osConstants.errno;
 const { faults } = native;
 const statDescriptor = promisify(fs.fstat);
 
@@ -164,6 +166,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#windows = new WindowTable({
       ...options,
       backing: native.externalBuffers && options.extent === 'sized' ? options.backing : 'read',
+      writable: options.writable && !options.appending,
       storable: this.#isStorable,
       closeDescriptor: () => {
         copies.abandon();
@@ -256,7 +259,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   protect(writable: boolean): void {
     if (writable && !this.#openedWritable) throw this.#errors.readOnly('The file was opened read-only');
     this.#writable = writable;
-    this.#windows.protect(writable, this.#isStorable, this.#errors);
+    this.#windows.protect(writable && !this.appending, this.#isStorable, this.#errors);
   }
 
   /** Whether scalars may go straight into a window. */
@@ -669,7 +672,9 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#writeBack(0, Infinity);
     const added = this.#toReserve(size);
     if (added > 0) this.#reserved(native.allocate(this.fd, size - added, added), size, added);
-    this.#errors.succeed(native.truncate(this.fd, size), 'ftruncate');
+    let status = native.truncate(this.fd, size);
+    if (status === -EBUSY && this.#windows.dropIdle()) status = native.truncate(this.fd, size);
+    this.#errors.succeed(status, 'ftruncate');
     this.refreshSync();
     this.#bringIn(0, Infinity);
   }
@@ -682,8 +687,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       this.#reserved(await this.track(native.allocateAsync(this.fd, size - added, added)), size, added);
       this.#requireOpen();
     }
-    const status = await this.track(native.truncateAsync(this.fd, size));
-    this.#errors.succeed(status, 'ftruncate');
+    await this.track(this.#truncate(size));
     if (this.#closed) return;
     this.refreshSync();
     this.#bringIn(0, Infinity);
@@ -696,6 +700,12 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   #reserved(status: number, size: number, added: number): void {
     if (status === -ENOMEM) status = -ENOSPC; // what lies in memory is short of that
     if (status < 0 && status !== -EOPNOTSUPP) throw this.#errors.mapping(-status, 'fallocate', size - added, added);
+  }
+
+  async #truncate(size: number): Promise<void> {
+    let status = await native.truncateAsync(this.fd, size);
+    if (status === -EBUSY && this.#windows.dropIdle()) status = await native.truncateAsync(this.fd, size);
+    this.#errors.succeed(status, 'ftruncate');
   }
 
   flushSync(start = 0, end = Infinity): void {

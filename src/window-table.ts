@@ -279,6 +279,13 @@ export class WindowTable implements WindowOwner {
     return pages;
   }
 
+  /** Drops those that nobody uses now; false when there are none. Windows cuts no file that is mapped. */
+  dropIdle(): boolean {
+    const idle = [...this.#windows.values()].filter((window) => window.pins === 0);
+    for (const window of idle) this.#drop(window);
+    return idle.length > 0;
+  }
+
   dropAll(): void {
     for (const window of [...this.#windows.values()]) this.#drop(window);
   }

@@ -1,5 +1,5 @@
-// Turns the signal that the system raises for a lost page of a mapped file (SIGBUS on POSIX) into a count
-// that the reader looks at afterwards.
+// Turns what the system raises for a lost page of a mapped file (SIGBUS on POSIX, an in-page error on
+// Windows) into a count that the reader looks at afterwards.
 //
 // A guarded range is one that a Mapping owns. When a thread touches a page of it that the file no longer has
 // (it shrank), that the device cannot give, or that a full disk cannot hold, the handler puts zeros under the

@@ -31,6 +31,11 @@ size_t HeadroomFor(size_t capacity) {
   return std::max(os::Headroom(), live_bytes.load(std::memory_order_relaxed) + capacity);
 }
 
+// A file is mapped by pages, even where only some of them can be the first.
+size_t WholePages(size_t length) {
+  return static_cast<size_t>(RoundDown(length + os::PageSize() - 1, os::PageSize()));
+}
+
 }  // namespace
 
 int64_t Mapping::Count() { return live.load(std::memory_order_relaxed); }
@@ -86,7 +91,7 @@ int Mapping::Reserve(size_t capacity, uint64_t position) {
 int Mapping::Slide(int fd, uint64_t position, size_t length, os::Access access, os::Sharing sharing) {
   if (data_ == nullptr || length == 0 || length > capacity_ || position % os::Granularity() != 0)
     return EINVAL;
-  const size_t rounded = static_cast<size_t>(RoundDown(length + os::Granularity() - 1, os::Granularity()));
+  const size_t rounded = WholePages(length);
   const size_t before = mapped_;
   slot_->writable.store(access == os::Access::kReadWrite, std::memory_order_relaxed);
   if (int error = os::MapFile(data_, rounded, fd, position, access, sharing)) {
@@ -109,11 +114,12 @@ int Mapping::Slide(int fd, uint64_t position, size_t length, os::Access access, 
 
 int Mapping::Extend(int fd, size_t length) {
   if (data_ == nullptr || mapped_ == 0 || length > capacity_) return EINVAL;
-  const size_t rounded = static_cast<size_t>(RoundDown(length + os::Granularity() - 1, os::Granularity()));
+  const size_t rounded = WholePages(length);
   if (rounded <= mapped_) return 0;
-  const size_t added = rounded - mapped_;
-  if (int error = os::MapFile(data_ + mapped_, added, fd, position_ + mapped_, access_, sharing_)) {
-    if (os::MapZeros(data_ + mapped_, added, os::Access::kRead) != 0) Reset();
+  const size_t kept = static_cast<size_t>(RoundDown(mapped_, os::Granularity()));
+  if (int error = os::MapFile(data_ + kept, rounded - kept, fd, position_ + kept, access_, sharing_)) {
+    mapped_ = kept;
+    if (os::MapZeros(data_ + kept, rounded - kept, os::Access::kRead) != 0) Reset();
     return error;
   }
   mapped_ = rounded;

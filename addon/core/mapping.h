@@ -32,7 +32,8 @@ class Mapping {
   // zeros.
   int Slide(int fd, uint64_t position, size_t length, os::Access access, os::Sharing sharing);
 
-  // Lets a longer piece of the same file, from the same position, show; what is valid is not mapped again.
+  // Lets a longer piece of the same file, from the same position, show; whole granules that are valid are not
+  // mapped again. On an error it is shorter than before.
   int Extend(int fd, size_t length);
 
   // Zeros again.
@@ -58,7 +59,7 @@ class Mapping {
     return data_ != nullptr && offset < capacity_;
   }
   size_t capacity() const { return capacity_; }
-  // Bytes, rounded up to the granularity, that are bound to the file.
+  // Bytes, rounded up to the page size, that are bound to the file.
   size_t mapped() const { return mapped_; }
   uint64_t position() const { return position_; }
   uint32_t faults() const { return slot_ == nullptr ? 0 : slot_->faults.load(std::memory_order_acquire); }

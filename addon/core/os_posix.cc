@@ -35,6 +35,7 @@
 #include <iterator>
 #include <string>
 
+#include "core/injection.h"
 #include "core/os.h"
 
 #if !defined(MAP_ANONYMOUS)
@@ -49,22 +50,6 @@ namespace sliding_mmap::os {
 static_assert(sizeof(off_t) == 8, "file offsets are 64 bits wide on every target");
 
 namespace {
-
-// Failures that a test asked for. Lock-free: read on every thread, in the way of every call.
-struct Injection {
-  std::atomic<int64_t> after{0};
-  std::atomic<int64_t> times{0};
-  std::atomic<int> error{0};
-};
-Injection injections[static_cast<size_t>(Call::kCount)];
-
-int Injected(Call call) {
-  Injection& injection = injections[static_cast<size_t>(call)];
-  if (injection.times.load(std::memory_order_relaxed) <= 0) return 0;
-  if (injection.after.fetch_sub(1, std::memory_order_relaxed) > 0) return 0;
-  if (injection.times.fetch_sub(1, std::memory_order_relaxed) <= 0) return 0;
-  return injection.error.load(std::memory_order_relaxed);
-}
 
 int Protection(Access access) { return access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ; }
 
@@ -148,14 +133,6 @@ ssize_t ReadClear(void* target, size_t length, int64_t position, F read) {
 }
 
 }  // namespace
-
-void InjectFailure(Call call, int64_t after, int64_t times, int error) {
-  Injection& injection = injections[static_cast<size_t>(call)];
-  injection.times.store(0, std::memory_order_relaxed);
-  injection.error.store(error, std::memory_order_relaxed);
-  injection.after.store(after, std::memory_order_relaxed);
-  injection.times.store(times, std::memory_order_relaxed);
-}
 
 size_t PageSize() {
   static const size_t size = static_cast<size_t>(sysconf(_SC_PAGESIZE));

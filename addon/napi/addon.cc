@@ -9,7 +9,9 @@
 #include "napi/environment.h"
 #include "napi/status.h"
 
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#include <windows.h>
+#else
 #include <dlfcn.h>
 #endif
 
@@ -19,7 +21,11 @@ namespace {
 // The signal handler and the mappings that live on in other threads outlast the environment that loaded the
 // addon: keep its code in memory when the last environment that uses it goes.
 void StayLoaded() {
-#if !defined(_WIN32)
+#if defined(_WIN32)
+  HMODULE self;
+  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+                     reinterpret_cast<LPCWSTR>(&StayLoaded), &self);
+#else
   Dl_info self;
   if (dladdr(reinterpret_cast<void*>(&StayLoaded), &self) != 0 && self.dli_fname != nullptr) {
     dlopen(self.dli_fname, RTLD_NOW | RTLD_NODELETE);

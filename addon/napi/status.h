@@ -1,7 +1,12 @@
 // Between the core's errno results and JavaScript's numbers.
 #pragma once
 
+#include <errno.h>
 #include <napi.h>
+
+#if !defined(ESTALE)
+#define ESTALE 116  // Windows has none: Linux's, which window-cache.ts takes there, too
+#endif
 
 namespace sliding_mmap {
 

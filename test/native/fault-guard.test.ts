@@ -14,7 +14,9 @@ describe('the fault guard without Node', function () {
   before(function () {
     folder = new Folder();
     program = folder.join('fault_guard_test');
-    const sources = ['fault_guard', 'mapping', 'os_posix'].map((name) => `addon/core/${name}.cc`);
+    const sources = ['fault_guard', 'fault_handler_posix', 'injection', 'mapping', 'os_posix'].map(
+      (name) => `addon/core/${name}.cc`,
+    );
     const { status, stderr, error } = spawnSync(
       process.env['CXX'] ?? 'c++',
       ['-std=c++17', '-O1', '-Iaddon', '-D_GNU_SOURCE', '-D_FILE_OFFSET_BITS=64', '-o', program]
