@@ -5,7 +5,10 @@
 
 /** Memory that shows a range of a file until it is released. */
 export interface Loan {
+  /** Made when it is first asked for. */
   readonly bytes: Uint8Array;
+  /** In bytes. */
+  readonly length: number;
   /** Whether the device had to be waited for, as far as known. */
   readonly waited?: boolean;
   /** Detaches the array and unmaps it. Throws, afterwards, when some of its bytes were not the file's. Idempotent. */
@@ -68,19 +71,28 @@ export interface ByteSource {
   retain(cancel: (reason: Error) => void): () => void;
 }
 
+/** What the loans of one walk share, so that several of them come out of one mapping. */
+export interface Walk {
+  /** Byte offset up to which the walk goes on, or `Infinity`. */
+  readonly end: number;
+  /** The source's; whoever walks calls `letGo` at the end. */
+  kept: { letGo(): void } | undefined;
+}
+
 /** A source whose bytes can be had as memory. */
 export interface LendingSource extends ByteSource {
   /**
    * Maps `[position, position + length)`, inside the file, for the caller, or copies it where it cannot be mapped; the
-   * caller's writes stay in the array. Throws `ERR_MAPPED_FILE_BUDGET`, `ERR_MAPPED_FILE_TRUNCATED`.
+   * caller's writes stay in the array. Of a walk, one loan's bytes are looked at before the next's.
+   * Throws `ERR_MAPPED_FILE_BUDGET`, `ERR_MAPPED_FILE_TRUNCATED`.
    */
-  lend(position: number, length: number): Loan;
+  lend(position: number, length: number, walk: Walk): Loan;
 
   /**
    * As `lend`; resolves when the bytes are in memory. Shorter, down to nothing, where only reading tells the size and
    * they end before.
    */
-  lendReady(position: number, length: number): Promise<Loan>;
+  lendReady(position: number, length: number, walk: Walk): Promise<Loan>;
 }
 
 /** What tells one file, and one state of it, from another; as in `fs.BigIntStats`. */

@@ -49,6 +49,14 @@ export interface Native {
     writable: boolean,
     isPrivate: boolean,
   ): NativeMapping | number | undefined;
+  /** The id of a copy-on-write mapping that begins at the granule of `position`, for chunks. */
+  createPiece(fd: number, position: number, length: number): number;
+  /** External memory: `[offset, offset + length)` of a piece. One at a time. */
+  createChunk(id: number, offset: number, length: number): ArrayBuffer | number | undefined;
+  /** Empties the chunk that is out, if one is. */
+  takeBackChunk(id: number): void;
+  /** Takes the chunk back, and unmaps; `forgetMapping` has to follow when no chunk of the piece is left. */
+  releasePiece(id: number): void;
   releaseMapping(id: number, buffer: ArrayBuffer): boolean;
   forgetMapping(id: number): void;
   /** Empties an ordinary ArrayBuffer; false when that cannot be done. */
@@ -212,7 +220,7 @@ export interface Native {
   ): Promise<number>;
   flushAsync(fd: number, ids: number[]): Promise<number>;
   /** 1 when the device had to be waited for, else 0. */
-  populateAsync(id: number, fd: number): Promise<number>;
+  populateAsync(id: number, fd: number, offset: number, length: number): Promise<number>;
   truncateAsync(fd: number, size: number): Promise<number>;
   warmAsync(fd: number, position: number, length: number): Promise<number>;
   /** As `CountingSource.countInto`. */

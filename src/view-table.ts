@@ -9,16 +9,24 @@ import type { WindowPool } from './window-pool.js';
 const { ENOMEM } = osConstants.errno;
 const { granularity } = native;
 
+/** What a user holds bytes of, and what he has to be told of it. @internal */
+export interface Holding {
+  readonly position: number;
+  readonly length: number;
+  readonly released: boolean;
+  /** Position of the first page that was lost under it, and whether a caller was told. */
+  lostAt: number | undefined;
+  reported: boolean;
+}
+
 /** A mapping, or a copy where nothing can be mapped, that a user holds. @internal */
-export interface ViewLease {
+export interface ViewLease extends Holding {
   /** The addon's for a mapping; negative for a copy. */
   readonly id: number;
   /** Weak: the user's arrays keep the buffer alive, and the collector is the last to release it. */
   readonly buffer: WeakRef<ArrayBuffer>;
   /** Where in the buffer the byte at `position` is. */
   readonly byteOffset: number;
-  readonly position: number;
-  readonly length: number;
   /** Address space in bytes, as the pool counts it. */
   readonly reserved: number;
   /** Whether writes reach the file. */
@@ -26,9 +34,6 @@ export interface ViewLease {
   /** Set for a shared copy: its changes have to be written back. */
   readonly copy: ViewCopy | undefined;
   released: boolean;
-  /** Position of the first page that was lost under it, and whether a caller was told. */
-  lostAt: number | undefined;
-  reported: boolean;
 }
 
 type Leases = Map<number, ViewLease>;
@@ -51,7 +56,68 @@ function forget({ lease, leases, pool }: Collected): void {
   if (lease.id > 0) native.forgetMapping(lease.id);
 }
 
-/** The views of one file. @internal */
+/** How much of a file a piece covers, in bytes, where a chunk is not longer. */
+const pieceLength = 16 * 1024 * 1024;
+/** The widest element: a chunk's array begins at a multiple of it where the position does. */
+const widest = 8;
+
+/** What is known of a piece without holding it. */
+interface PieceState {
+  readonly id: number;
+  readonly reserved: number;
+  readonly pool: WindowPool;
+  released: boolean;
+}
+
+/**
+ * A mapping that the chunks of one walk are made over, one at a time: mapping a few chunks at once costs as much as mapping
+ * one. Released when the walk has gone past it. @internal
+ */
+export class Piece implements Holding {
+  readonly position: number;
+  readonly length: number;
+  lostAt: number | undefined;
+  reported = false;
+  /** How many loans are out, and whether there will be more. */
+  loans = 0;
+  passed = false;
+  readonly state: PieceState;
+  readonly #views: ViewTable;
+
+  constructor(state: PieceState, position: number, length: number, views: ViewTable) {
+    this.state = state;
+    this.position = position;
+    this.length = length;
+    this.#views = views;
+  }
+
+  get released(): boolean {
+    return this.state.released;
+  }
+
+  /** Byte offset of the mapping's first page. */
+  get base(): number {
+    return this.position - (this.position % granularity);
+  }
+
+  holds(position: number, length: number): boolean {
+    return !this.released && position >= this.position && position + length <= this.position + this.length;
+  }
+
+  letGo(): void {
+    this.passed = true;
+    if (this.loans === 0) this.#views.releasePiece(this);
+  }
+}
+
+/** The pieces that chunks were made of: they go with the last of them. */
+const pieceOf = new WeakMap<ArrayBuffer, Piece>();
+const passedPieces = new FinalizationRegistry((state: PieceState) => {
+  if (!state.released) state.pool.viewReleased(state.reserved);
+  native.forgetMapping(state.id);
+});
+
+/** The views of one file, and the pieces that chunks are made of. @internal */
 export class ViewTable {
   readonly #fd: number;
   readonly #path: string | undefined;
@@ -59,8 +125,9 @@ export class ViewTable {
   readonly #pool: WindowPool;
   readonly #copies: ViewCopies;
   readonly #leases: Leases = new Map();
+  readonly #pieces = new Set<Piece>();
   /** Those that lost a page of which nobody was told yet; some may have been told of, or released, meanwhile. */
-  readonly #unreported = new Set<ViewLease>();
+  readonly #unreported = new Set<Holding>();
   #lastCopy = 0;
 
   constructor(fd: number, path: string | undefined, errors: FileErrors, pool: WindowPool, copies: ViewCopies) {
@@ -73,7 +140,7 @@ export class ViewTable {
 
   /** How many are not released. */
   get size(): number {
-    return this.#leases.size;
+    return this.#leases.size + this.#pieces.size;
   }
 
   /**
@@ -82,19 +149,83 @@ export class ViewTable {
    */
   create(position: number, length: number, shared: boolean): { lease: ViewLease; buffer: ArrayBuffer } | undefined {
     const reserved = this.#admit(position, length);
-    let mapping = native.createView(this.#fd, position, length, true, !shared);
-    while (mapping === -ENOMEM && this.#pool.shrink()) {
-      mapping = native.createView(this.#fd, position, length, true, !shared);
-    }
+    const mapping = this.#map(() => native.createView(this.#fd, position, length, true, !shared));
     if (typeof mapping !== 'object') {
       this.#pool.viewReleased(reserved);
-      if (mapping === -ENOMEM) return undefined;
-      const cause = mapping === undefined ? undefined : systemError(-mapping, 'mmap', this.#path);
-      throw this.#errors.notMappable('The file cannot be mapped', position, length, cause);
+      return this.#notMapped(mapping, position, length);
     }
     const { id, buffer, byteOffset } = mapping;
     const lease = this.#lease({ id, buffer, byteOffset, position, length, reserved, shared, copy: undefined });
     return { lease, buffer };
+  }
+
+  #map<T>(create: () => T): T {
+    let mapping = create();
+    while (mapping === -ENOMEM && this.#pool.shrink()) mapping = create();
+    return mapping;
+  }
+
+  #notMapped(status: number | undefined, position: number, length: number): undefined {
+    if (status === -ENOMEM) return undefined;
+    const cause = status === undefined ? undefined : systemError(-status, 'mmap', this.#path);
+    throw this.#errors.notMappable('The file cannot be mapped', position, length, cause);
+  }
+
+  /**
+   * A piece for the chunk `[position, position + length)`, and for those that follow it up to `end`, where there is room
+   * for them. As {@link create} otherwise.
+   */
+  createPiece(position: number, length: number, end: number): Piece | undefined {
+    const wanted = Math.min(Math.floor(pieceLength / length) * length, end - position);
+    if (wanted > length) {
+      try {
+        const piece = this.#createPiece(position, wanted);
+        if (piece !== undefined) return piece;
+      } catch (error) {
+        if (!(error instanceof MappedFileError && error.code === 'ERR_MAPPED_FILE_BUDGET')) throw error;
+      }
+    }
+    return this.#createPiece(position, length);
+  }
+
+  #createPiece(position: number, length: number): Piece | undefined {
+    const reserved = this.#admit(position, length);
+    const id = this.#map(() => native.createPiece(this.#fd, position, length));
+    if (id < 0) {
+      this.#pool.viewReleased(reserved);
+      return this.#notMapped(id, position, length);
+    }
+    const state: PieceState = { id, reserved, pool: this.#pool, released: false };
+    const piece = new Piece(state, position, length, this);
+    this.#pieces.add(piece);
+    passedPieces.register(piece, state);
+    return piece;
+  }
+
+  /** The array of a chunk; the one before must have been taken back. Empty when the file was closed. */
+  createChunk(piece: Piece, position: number, length: number): Uint8Array {
+    if (piece.released) return new Uint8Array(0);
+    const slack = position % widest;
+    const buffer = native.createChunk(piece.state.id, position - piece.base - slack, length + slack);
+    if (typeof buffer !== 'object') {
+      const cause = buffer === undefined ? undefined : systemError(-buffer, 'mmap', this.#path);
+      throw this.#errors.notMappable('The engine lets no memory be mapped', position, length, cause);
+    }
+    pieceOf.set(buffer, piece);
+    return new Uint8Array(buffer, slack, length);
+  }
+
+  takeBackChunk(piece: Piece): void {
+    if (!piece.released) native.takeBackChunk(piece.state.id);
+  }
+
+  /** Empties the chunk that is out, and takes the file away. Idempotent. */
+  releasePiece(piece: Piece): void {
+    if (piece.released) return;
+    piece.state.released = true;
+    this.#pieces.delete(piece);
+    this.#pool.viewReleased(piece.state.reserved);
+    native.releasePiece(piece.state.id);
   }
 
   /** As {@link create}, but memory that the caller has to fill; throws `ERR_MAPPED_FILE_BUDGET`. */
@@ -168,6 +299,7 @@ export class ViewTable {
   }
 
   releaseAll(): void {
+    for (const piece of [...this.#pieces]) this.releasePiece(piece);
     for (const lease of [...this.#leases.values()]) {
       const buffer = lease.buffer.deref();
       if (buffer !== undefined) {
@@ -183,6 +315,14 @@ export class ViewTable {
   /** Marks the views that lost pages since the last look; gives the number of those pages. */
   findLostPages(): number {
     let pages = 0;
+    for (const piece of this.#pieces) {
+      const { id } = piece.state;
+      if (piece.lostAt !== undefined) continue;
+      const lost = native.mappingFaults(id);
+      if (lost === 0) continue;
+      pages += lost;
+      this.lost(piece, piece.base + native.firstFault(id));
+    }
     for (const lease of this.#leases.values()) {
       if (lease.lostAt !== undefined || lease.id < 0) continue;
       const lost = native.mappingFaults(lease.id);
@@ -194,14 +334,14 @@ export class ViewTable {
   }
 
   /** A view has lost the byte at `position`, or nothing more for `undefined`. */
-  lost(lease: ViewLease, position: number | undefined): void {
+  lost(lease: Holding, position: number | undefined): void {
     if (position === undefined || lease.lostAt !== undefined) return;
     lease.lostAt = position;
     this.#unreported.add(lease);
   }
 
   /** A view that lost a page of which nobody was told. */
-  unreported(): ViewLease | undefined {
+  unreported(): Holding | undefined {
     for (const lease of this.#unreported) {
       if (!lease.reported && !lease.released) return lease;
       this.#unreported.delete(lease);

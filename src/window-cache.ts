@@ -8,14 +8,14 @@
 import fs from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { promisify } from 'node:util';
-import type { ByteSink, CountingSource, FileIdentity, LendingSource, Loan } from './byte-source.js';
+import type { ByteSink, CountingSource, FileIdentity, LendingSource, Loan, Walk } from './byte-source.js';
 import { plainBytes } from './bytes.js';
 import { invalidState, MappedFileError, outOfRange } from './errors.js';
 import { FileErrors } from './file-errors.js';
 import { type FileMark, native } from './native.js';
 import { type Position, toPosition } from './ranges.js';
 import { ViewCopies, type ViewCopy } from './view-copies.js';
-import { type ViewLease, ViewTable } from './view-table.js';
+import { type Holding, Piece, type ViewLease, ViewTable } from './view-table.js';
 import type { Window } from './window.js';
 import type { WindowPool } from './window-pool.js';
 import { nowhere, WindowTable } from './window-table.js';
@@ -758,14 +758,14 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
    * read-only file, keeps what is written to itself.
    *
    * Where only the room is missing it throws `ERR_MAPPED_FILE_BUDGET`: a copy would be another thing than was asked for,
-   * which neither shows what others write nor shows them what is written. `isChunk` says that nobody would notice.
+   * which neither shows what others write nor shows them what is written.
    */
-  createView(start: number, length: number, isPrivate: boolean, isChunk = false): ViewMemory {
+  createView(start: number, length: number, isPrivate: boolean): ViewMemory {
     this.#requireViewable(start, length);
     const shared = this.#writable && !this.appending && !isPrivate;
-    const mapped = this.#mapView(start, length, shared);
-    if (mapped === 'no room' && !isChunk) throw this.#views.noRoom(start, length);
-    const view = typeof mapped === 'object' ? mapped : this.#copyView(start, length, shared, !isChunk);
+    const mapped = this.#map(start, length, () => this.#views.create(start, length, shared));
+    if (mapped === 'no room') throw this.#views.noRoom(start, length);
+    const view = mapped === 'not mappable' ? this.#copyView(start, length, shared, true) : mapped;
     if (start + length > this.refreshSync()) {
       this.#views.release(view.lease, view.buffer);
       throw this.#truncated(start, length);
@@ -779,10 +779,10 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (this.#extent === 'sizeless') this.requireEnd();
   }
 
-  #mapView(start: number, length: number, shared: boolean): View | 'no room' | 'not mappable' {
+  #map<T>(start: number, length: number, create: () => T | undefined): T | 'no room' | 'not mappable' {
     if (this.#windows.mayMap) {
       try {
-        return this.#views.create(start, length, shared) ?? 'no room';
+        return create() ?? 'no room';
       } catch (error) {
         const refused = error instanceof MappedFileError && error.code === 'ERR_MAPPED_FILE_NOT_MAPPABLE';
         if (!refused || this.#mustMap) throw error;
@@ -813,26 +813,60 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     return { lease, buffer: copy.buffer, draft: shared ? undefined : copy };
   }
 
-  lend(position: number, length: number): Loan {
-    const { lease, buffer } = this.createView(position, length, true, true);
-    return this.#loan(lease, buffer);
-  }
-
-  async lendReady(position: number, length: number): Promise<Loan> {
+  lend(position: number, length: number, walk: Walk): Loan {
     this.#requireViewable(position, length);
-    const mapped = this.#mapView(position, length, false);
-    if (typeof mapped === 'string') return this.#lendCopy(position, length);
-    const { lease, buffer } = mapped;
+    const piece = this.#pieceFor(position, length, walk);
+    if (piece !== undefined) return new ChunkLoan(piece, position, length, this.#views, this.#checkChunk);
+    const { lease, buffer } = this.#copyView(position, length, false, false);
     const loan = this.#loan(lease, buffer);
     if (position + length > this.refreshSync()) {
       this.#views.release(lease, buffer);
       throw this.#truncated(position, length);
     }
-    const status = await this.track(native.populateAsync(lease.id, this.fd));
-    // EFAULT where the file has shrunk: the loan's release tells. What else fails does so because it cannot populate.
-    if (status < 0 && status !== -EFAULT) await this.prefetch(position, position + length);
-    return { ...loan, waited: status === 1 };
+    return loan;
   }
+
+  async lendReady(position: number, length: number, walk: Walk): Promise<Loan> {
+    this.#requireViewable(position, length);
+    const piece = this.#pieceFor(position, length, walk);
+    if (piece === undefined) return this.#lendCopy(position, length);
+    if (position + length > this.refreshSync()) throw this.#truncated(position, length);
+    const loan = new ChunkLoan(piece, position, length, this.#views, this.#checkChunk);
+    const offset = position - piece.base;
+    const status = await this.track(native.populateAsync(piece.state.id, this.fd, offset, length));
+    loan.waited = status === 1;
+    // EFAULT where the file has shrunk: the loan's release tells. What else fails does so because it cannot populate.
+    if (status >= 0 || status === -EFAULT) return loan;
+    try {
+      await this.prefetch(position, position + length);
+      return loan;
+    } catch (error) {
+      attempt(() => loan.release());
+      throw error;
+    }
+  }
+
+  /** The piece that the walk's next chunk is made of; none where it has to be a copy. */
+  #pieceFor(position: number, length: number, walk: Walk): Piece | undefined {
+    const last = walk.kept;
+    if (last instanceof Piece && last.holds(position, length)) return last;
+    last?.letGo();
+    walk.kept = undefined;
+    const end = Math.min(walk.end, this.#size);
+    const piece = this.#map(position, length, () => this.#views.createPiece(position, length, end));
+    if (typeof piece === 'string') return undefined;
+    walk.kept = piece;
+    // Looked at anew with each piece; a later chunk of it follows the look at the one before.
+    if (position + length > this.refreshSync()) throw this.#truncated(position, length);
+    return piece;
+  }
+
+  /** Throws when some of a chunk that was just taken back was not the file's. */
+  readonly #checkChunk = (piece: Piece, position: number, length: number): void => {
+    this.#findLostPages();
+    if (piece.lostAt !== undefined && !piece.reported) throw this.#lostView(piece);
+    if (!this.#closed && position + length > this.refreshSync()) throw this.#truncated(position, length);
+  };
 
   async #lendCopy(position: number, length: number): Promise<Loan> {
     const { lease, copy } = this.#views.createCopy(position, length, false);
@@ -857,7 +891,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       if (lease.lostAt !== undefined && !lease.reported) throw this.#lostView(lease);
       if (!this.#closed && position + length > this.refreshSync()) throw this.#truncated(position, length);
     };
-    return { bytes: new Uint8Array(buffer, byteOffset, length), release };
+    return { bytes: new Uint8Array(buffer, byteOffset, length), length, release };
   }
 
   /** Throws when a page of the view was lost, or when the file ends before the view does. */
@@ -1094,7 +1128,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (lease !== undefined) throw this.#lostView(lease);
   }
 
-  #lostView(lease: ViewLease): Error {
+  #lostView(lease: Holding): Error {
     lease.reported = true;
     const { lostAt = lease.position, length } = lease;
     const errno = this.#closed || native.fileSize(this.fd) <= lostAt ? 0 : this.#whyLost(lostAt);
@@ -1133,6 +1167,53 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     const forget = (): void => void this.#pending.delete(promise);
     promise.then(forget, forget);
     return promise;
+  }
+}
+
+/** A chunk made of a piece. */
+class ChunkLoan implements Loan {
+  readonly length: number;
+  waited = false;
+  readonly #piece: Piece;
+  readonly #position: number;
+  readonly #views: ViewTable;
+  readonly #check: (piece: Piece, position: number, length: number) => void;
+  #bytes: Uint8Array | undefined;
+  #released = false;
+
+  /** `check` is called once, after the release, and may throw. */
+  constructor(
+    piece: Piece,
+    position: number,
+    length: number,
+    views: ViewTable,
+    check: (piece: Piece, position: number, length: number) => void,
+  ) {
+    this.#piece = piece;
+    this.#position = position;
+    this.length = length;
+    this.#views = views;
+    this.#check = check;
+    piece.loans++;
+  }
+
+  get bytes(): Uint8Array {
+    this.#bytes ??= this.#views.createChunk(this.#piece, this.#position, this.length);
+    return this.#bytes;
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    const piece = this.#piece;
+    piece.loans--;
+    if (piece.released) return;
+    if (this.#bytes !== undefined) this.#views.takeBackChunk(piece);
+    try {
+      this.#check(piece, this.#position, this.length);
+    } finally {
+      if (piece.passed) piece.letGo();
+    }
   }
 }
 

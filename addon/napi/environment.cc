@@ -45,12 +45,7 @@ Napi::Value Environment::Expose(const std::shared_ptr<Lease>& lease, uint8_t* da
                                 uint32_t* id) {
   lease->closing = closing_;
   auto* owner = new std::shared_ptr<Lease>(lease);
-  // The engine counts the length as memory, but it is address space. Taken off before it is counted: at a
-  // gibibyte more, the engine would collect all its garbage there and then.
-  int64_t total;
-  if (may_take_off_ && napi_adjust_external_memory(env_, -static_cast<int64_t>(length), &total) == napi_ok) {
-    lease->uncounted = static_cast<int64_t>(length);
-  }
+  Uncount(lease.get(), length);
   napi_value buffer = nullptr;
   const napi_status status = napi_create_external_arraybuffer(env_, data, length, Finalize, owner, &buffer);
   if (status != napi_ok) {
@@ -62,15 +57,81 @@ Napi::Value Environment::Expose(const std::shared_ptr<Lease>& lease, uint8_t* da
   }
   if (view) {
     napi_create_reference(env_, buffer, 0, &lease->buffer);
-    // Hooks run last in, first out: this one must run before that of the ArrayBuffer just made.
-    if (hooked_) napi_remove_env_cleanup_hook(env_, BeforeClosing, this);
-    hooked_ = napi_add_env_cleanup_hook(env_, BeforeClosing, this) == napi_ok;
+    Hook();
   }
+  *id = lease->id = NextId();
+  leases_.emplace(lease->id, lease);
+  return Napi::Value(env_, buffer);
+}
+
+uint32_t Environment::AddPiece(const std::shared_ptr<Lease>& lease) {
+  lease->closing = closing_;
+  lease->piece = true;
+  lease->id = NextId();
+  leases_.emplace(lease->id, lease);
+  return lease->id;
+}
+
+Napi::Value Environment::ExposeChunk(const std::shared_ptr<Lease>& lease, size_t offset, size_t length) {
+  auto* owner = new std::shared_ptr<Lease>(lease);
+  Uncount(lease.get(), length);
+  napi_value buffer = nullptr;
+  if (napi_create_external_arraybuffer(env_, lease->mapping.data() + offset, length, FinalizeChunk, owner,
+                                       &buffer) != napi_ok) {
+    ClearException(env_);  // the owner is left to the finalizer, as in Expose
+    Recount(lease.get());
+    return Napi::Value();
+  }
+  napi_create_reference(env_, buffer, 0, &lease->buffer);
+  Hook();
+  return Napi::Value(env_, buffer);
+}
+
+void Environment::TakeBackChunk(Lease* lease) {
+  if (lease->buffer == nullptr) return;
+  napi_value buffer = nullptr;
+  bool detached = false;
+  napi_get_reference_value(env_, lease->buffer, &buffer);
+  if (buffer != nullptr) napi_is_detached_arraybuffer(env_, buffer, &detached);
+  if (buffer == nullptr || detached || napi_detach_arraybuffer(env_, buffer) != napi_ok) lease->taken = true;
+  napi_delete_reference(env_, lease->buffer);
+  lease->buffer = nullptr;
+  Recount(lease);
+}
+
+void Environment::ReleasePiece(uint32_t id) {
+  const std::shared_ptr<Lease> lease = Find(id);
+  if (lease == nullptr) return;
+  TakeBackChunk(lease.get());
+  leases_.erase(id);
+  lease->released = true;
+  if (lease->taken) return;
+  if (lease->jobs > 0) {
+    lease->release_after_jobs = true;
+  } else {
+    PutAway(lease);
+  }
+}
+
+void Environment::Uncount(Lease* lease, size_t length) {
+  // The engine counts the length as memory, but it is address space. Taken off before it is counted: at a
+  // gibibyte more, the engine would collect all its garbage there and then.
+  int64_t total;
+  if (may_take_off_ && napi_adjust_external_memory(env_, -static_cast<int64_t>(length), &total) == napi_ok) {
+    lease->uncounted = static_cast<int64_t>(length);
+  }
+}
+
+void Environment::Hook() {
+  // Hooks run last in, first out.
+  if (hooked_) napi_remove_env_cleanup_hook(env_, BeforeClosing, this);
+  hooked_ = napi_add_env_cleanup_hook(env_, BeforeClosing, this) == napi_ok;
+}
+
+uint32_t Environment::NextId() {
   do ++last_id_;
   while (last_id_ == 0 || leases_.count(last_id_) != 0 || retired_.count(last_id_) != 0);
-  *id = lease->id = last_id_;
-  leases_.emplace(last_id_, lease);
-  return Napi::Value(env_, buffer);
+  return last_id_;
 }
 
 std::shared_ptr<Lease> Environment::Find(uint32_t id) const {
@@ -108,7 +169,8 @@ bool Environment::Release(uint32_t id, Napi::Value buffer) {
 void Environment::PutAway(const std::shared_ptr<Lease>& lease) {
   napi_value object = nullptr;
   if (lease->buffer != nullptr) napi_get_reference_value(env_, lease->buffer, &object);
-  if (object == nullptr || !lease->mapping.Retire()) {
+  // Which of a piece's chunks are still there is not known here.
+  if ((object == nullptr && !lease->piece) || !lease->mapping.Retire()) {
     Unmap(lease.get());
     return;
   }
@@ -132,6 +194,7 @@ void Environment::Forget(uint32_t id) {
   }
   const auto found = leases_.find(id);
   if (found == leases_.end()) return;
+  if (found->second->piece) TakeBackChunk(found->second.get());
   found->second->unreachable = true;
   leases_.erase(found);
 }
@@ -172,6 +235,15 @@ void Environment::Finalize(napi_env env, void*, void* hint) {
     delete owner;
   }
   // else: the memory, and the lease that would unmap it, stay until the process ends
+}
+
+// Called soon after a chunk was detached, and not when its object is collected.
+void Environment::FinalizeChunk(napi_env, void*, void* hint) {
+  auto* owner = static_cast<std::shared_ptr<Lease>*>(hint);
+  const Lease* lease = owner->get();
+  if (lease->closing->load(std::memory_order_relaxed) && (lease->taken || lease->orphaned))
+    return;  // as above
+  delete owner;
 }
 
 void Environment::BeforeClosing(void* data) {

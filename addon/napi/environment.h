@@ -33,6 +33,11 @@ struct Lease {
   bool unreachable = false;
   // The environment is going away and the ArrayBuffer lives on in another thread: nobody may unmap.
   bool orphaned = false;
+  // A piece: `buffer` is that of the chunk that is out, if one is.
+  bool piece = false;
+  // The memory of a chunk belongs to whoever its buffer was transferred to: only the finalizers may unmap the
+  // piece.
+  bool taken = false;
   std::shared_ptr<std::atomic<bool>> closing;
 };
 
@@ -50,6 +55,16 @@ class Environment {
   // external buffers. A view's buffer may leave this environment.
   Napi::Value Expose(const std::shared_ptr<Lease>& lease, uint8_t* data, size_t length, bool view,
                      uint32_t* id);
+
+  // Pieces: mappings without an ArrayBuffer of their own. Chunks are ArrayBuffers over parts of one, of which
+  // one is out at a time, so that a mapping serves several of them.
+  uint32_t AddPiece(const std::shared_ptr<Lease>& lease);
+  // As Expose; offset and length must be inside what is mapped, and no chunk out.
+  Napi::Value ExposeChunk(const std::shared_ptr<Lease>& lease, size_t offset, size_t length);
+  // Detaches the chunk that is out.
+  void TakeBackChunk(Lease* lease);
+  // Takes the chunk back, and the file away: see PutAway.
+  void ReleasePiece(uint32_t id);
 
   // Null for an id that is not (or no longer) there.
   std::shared_ptr<Lease> Find(uint32_t id) const;
@@ -90,7 +105,13 @@ class Environment {
  private:
   // The engine drops the ArrayBuffer from its count of external memory: so must we.
   void Recount(Lease* lease);
+  // Takes off the engine's count what an ArrayBuffer is about to add to it.
+  void Uncount(Lease* lease, size_t length);
+  // Sees to it that BeforeClosing comes before the finalizer of the ArrayBuffer just made.
+  void Hook();
+  uint32_t NextId();
   static void Finalize(napi_env env, void* data, void* hint);
+  static void FinalizeChunk(napi_env env, void* data, void* hint);
   static void BeforeClosing(void* self);
 
   napi_env env_;

@@ -161,15 +161,16 @@ int64_t Warm(int fd, int64_t position, int64_t length) {
   return done;
 }
 
-// Brings a mapping's pages into memory and maps them. Gives 1 when the device had to be waited for.
+// Brings some of a mapping's pages, whole ones, into memory and maps them. Gives 1 when the device had to be
+// waited for.
 class PopulateJob : public MappingsJob {
  public:
-  PopulateJob(const std::shared_ptr<Lease>& lease, int fd)
+  PopulateJob(const std::shared_ptr<Lease>& lease, int fd, size_t offset, size_t length)
       : MappingsJob({lease}),
         fd_(fd),
-        position_(static_cast<int64_t>(lease->mapping.position())),
-        data_(lease->mapping.data()),
-        length_(lease->mapping.mapped()) {}
+        position_(static_cast<int64_t>(lease->mapping.position() + offset)),
+        data_(lease->mapping.data() + offset),
+        length_(length) {}
 
  protected:
   int64_t Run() override {
@@ -284,12 +285,21 @@ Napi::Value Flush(const Napi::CallbackInfo& info) {
   return Failure(info.Env(), FlushAll(DescriptorAt(info, 0), DirtyRangesOf(LeasesAt(info, 1))));
 }
 
-// populateAsync(id, fd): when the pages of the whole mapping are in memory; 1 if the device had to be waited
-// for
+// populateAsync(id, fd, offset, length): when the pages of this part of the mapping are in memory; 1 if the
+// device had to be waited for
 Napi::Value PopulateAsync(const Napi::CallbackInfo& info) {
   const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
-  if (lease == nullptr || lease->mapping.mapped() == 0) return Resolved(info.Env(), -EINVAL);
-  return Job::Start(info.Env(), std::make_unique<PopulateJob>(lease, DescriptorAt(info, 1)));
+  size_t offset;
+  size_t length;
+  if (lease == nullptr || !SizeAt(info, 2, &offset) || !SizeAt(info, 3, &length) || length == 0 ||
+      !Contains(lease->mapping.mapped(), offset, length)) {
+    return Resolved(info.Env(), -EINVAL);
+  }
+  const size_t page = os::PageSize();
+  const size_t from = static_cast<size_t>(RoundDown(offset, page));
+  const size_t to =
+      std::min(static_cast<size_t>(RoundDown(offset + length + page - 1, page)), lease->mapping.mapped());
+  return Job::Start(info.Env(), std::make_unique<PopulateJob>(lease, DescriptorAt(info, 1), from, to - from));
 }
 
 // warmAsync(fd, position, length): bytes that are there

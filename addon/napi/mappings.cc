@@ -70,29 +70,79 @@ Napi::Value ResetWindow(const Napi::CallbackInfo& info) {
   return Failure(info.Env(), lease == nullptr ? EINVAL : lease->mapping.Reset());
 }
 
+// Maps [position, position + length) of a file into a range of its own, which may begin before.
+int Map(Napi::Env env, Mapping* mapping, int fd, int64_t position, size_t length, os::Access access,
+        os::Sharing sharing) {
+  if (position < 0 || length == 0) return EINVAL;
+  const uint64_t granularity = os::Granularity();
+  const uint64_t base = RoundDown(static_cast<uint64_t>(position), granularity);
+  const size_t before = static_cast<size_t>(static_cast<uint64_t>(position) - base);
+  uint64_t capacity;
+  if (!RoundUp(static_cast<uint64_t>(length) + before, granularity, &capacity) || capacity > SIZE_MAX) {
+    return ENOMEM;
+  }
+  if (int error = Reserve(env, mapping, static_cast<size_t>(capacity), base)) return error;
+  return mapping->Slide(fd, base, before + length, access, sharing);
+}
+
 // createView(fd, position, length, writable, private): as createWindow; the file's byte at `position` is at
 // `byteOffset` of the buffer.
 Napi::Value CreateView(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int64_t position = IntegerAt(info, 1);
   size_t length;
-  if (position < 0 || !SizeAt(info, 2, &length) || length == 0) return Failure(env, EINVAL);
-  const uint64_t granularity = os::Granularity();
-  const uint64_t base = RoundDown(static_cast<uint64_t>(position), granularity);
-  const size_t before = static_cast<size_t>(static_cast<uint64_t>(position) - base);
-  uint64_t capacity;
-  if (!RoundUp(static_cast<uint64_t>(length) + before, granularity, &capacity) || capacity > SIZE_MAX) {
-    return Failure(env, ENOMEM);
-  }
+  if (!SizeAt(info, 2, &length)) return Failure(env, EINVAL);
   auto lease = std::make_shared<Lease>();
-  int error = Reserve(env, &lease->mapping, static_cast<size_t>(capacity), base);
-  if (error == 0) {
-    error = lease->mapping.Slide(DescriptorAt(info, 0), base, before + length, AccessOf(FlagAt(info, 3)),
-                                 FlagAt(info, 4) ? os::Sharing::kPrivate : os::Sharing::kShared);
+  Mapping& mapping = lease->mapping;
+  const os::Sharing sharing = FlagAt(info, 4) ? os::Sharing::kPrivate : os::Sharing::kShared;
+  if (int error =
+          Map(env, &mapping, DescriptorAt(info, 0), position, length, AccessOf(FlagAt(info, 3)), sharing)) {
+    return Failure(env, error);
   }
-  if (error != 0) return Failure(env, error);
+  const size_t before = static_cast<size_t>(static_cast<uint64_t>(position) - mapping.position());
   const size_t slack = static_cast<size_t>(static_cast<uint64_t>(position) % kWidestElement);
-  return Exposed(env, lease, lease->mapping.data() + before - slack, slack + length, true, slack);
+  return Exposed(env, lease, mapping.data() + before - slack, slack + length, true, slack);
+}
+
+// createPiece(fd, position, length): the id of a private, writable mapping for chunks, or a negative errno
+Napi::Value CreatePiece(const Napi::CallbackInfo& info) {
+  size_t length;
+  if (!SizeAt(info, 2, &length)) return Failure(info.Env(), EINVAL);
+  auto lease = std::make_shared<Lease>();
+  if (int error = Map(info.Env(), &lease->mapping, DescriptorAt(info, 0), IntegerAt(info, 1), length,
+                      os::Access::kReadWrite, os::Sharing::kPrivate)) {
+    return Failure(info.Env(), error);
+  }
+  return Result(info.Env(), Environment::Of(info.Env()).AddPiece(lease));
+}
+
+// createChunk(id, offset, length): an ArrayBuffer over a part of a piece; the one before must have been taken
+// back. A negative errno, or undefined where the engine refuses.
+Napi::Value CreateChunk(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto lease = Environment::Of(env).Find(IdAt(info, 0));
+  size_t offset;
+  size_t length;
+  if (lease == nullptr || !lease->piece || lease->buffer != nullptr || !SizeAt(info, 1, &offset) ||
+      !SizeAt(info, 2, &length) || !Contains(lease->mapping.mapped(), offset, length)) {
+    return Failure(env, EINVAL);
+  }
+  const Napi::Value buffer = Environment::Of(env).ExposeChunk(lease, offset, length);
+  return buffer.IsEmpty() ? env.Undefined() : buffer;
+}
+
+// takeBackChunk(id): empties the array of the chunk that is out, if one is
+Napi::Value TakeBackChunk(const Napi::CallbackInfo& info) {
+  const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
+  if (lease != nullptr && lease->piece) Environment::Of(info.Env()).TakeBackChunk(lease.get());
+  return info.Env().Undefined();
+}
+
+// releasePiece(id): takes the chunk back and unmaps the file; forgetMapping is to follow when no chunk is
+// left
+Napi::Value ReleasePiece(const Napi::CallbackInfo& info) {
+  Environment::Of(info.Env()).ReleasePiece(IdAt(info, 0));
+  return info.Env().Undefined();
 }
 
 // releaseMapping(id, buffer): true when the file is unmapped (or will be, when the jobs that use it have
@@ -158,6 +208,10 @@ void ExportMappings(Napi::Env env, Napi::Object exports) {
   exports.Set("extendWindow", Napi::Function::New<ExtendWindow>(env, "extendWindow"));
   exports.Set("resetWindow", Napi::Function::New<ResetWindow>(env, "resetWindow"));
   exports.Set("createView", Napi::Function::New<CreateView>(env, "createView"));
+  exports.Set("createPiece", Napi::Function::New<CreatePiece>(env, "createPiece"));
+  exports.Set("createChunk", Napi::Function::New<CreateChunk>(env, "createChunk"));
+  exports.Set("takeBackChunk", Napi::Function::New<TakeBackChunk>(env, "takeBackChunk"));
+  exports.Set("releasePiece", Napi::Function::New<ReleasePiece>(env, "releasePiece"));
   exports.Set("releaseMapping", Napi::Function::New<ReleaseMapping>(env, "releaseMapping"));
   exports.Set("detach", Napi::Function::New<Detach>(env, "detach"));
   exports.Set("forgetMapping", Napi::Function::New<ForgetMapping>(env, "forgetMapping"));

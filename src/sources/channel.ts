@@ -1,6 +1,6 @@
 /** What has no positions, a pipe say, as the streams and the lines see it: straight from the descriptor. */
 import { constants as osConstants } from 'node:os';
-import type { ByteSink, LendingSource, Loan } from '../byte-source.js';
+import type { ByteSink, LendingSource, Loan, Walk } from '../byte-source.js';
 import { plainBytes } from '../bytes.js';
 import { invalidState } from '../errors.js';
 import type { FileErrors } from '../file-errors.js';
@@ -152,12 +152,12 @@ export class Channel implements LendingSource, ByteSink {
     throw this.#errors.notSeekable(onlyAsynchronous, position, length);
   }
 
-  lend(position: number, length: number): Loan {
-    return this.#cache.lend(position, length);
+  lend(position: number, length: number, walk: Walk): Loan {
+    return this.#cache.lend(position, length, walk);
   }
 
-  lendReady(position: number, length: number): Promise<Loan> {
-    return this.#cache.lendReady(position, length);
+  lendReady(position: number, length: number, walk: Walk): Promise<Loan> {
+    return this.#cache.lendReady(position, length, walk);
   }
 
   prefetch(start: number, end: number): Promise<void> {

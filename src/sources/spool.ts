@@ -1,6 +1,6 @@
 /** What has no positions, copied into a file without a name as it arrives: that file has them, and is mapped. */
 import os from 'node:os';
-import type { LendingSource, Loan } from '../byte-source.js';
+import type { LendingSource, Loan, Walk } from '../byte-source.js';
 import type { FileErrors } from '../file-errors.js';
 import { native } from '../native.js';
 import type { WindowCache } from '../window-cache.js';
@@ -163,16 +163,18 @@ export class Spool implements LendingSource {
     return this.#cache.borrow(position, length, use);
   }
 
-  lend(position: number, length: number): Loan {
-    return this.#cache.lend(position, length);
+  lend(position: number, length: number, walk: Walk): Loan {
+    return this.#cache.lend(position, length, walk);
   }
 
   /** Shorter than asked for, down to nothing, where all that arrived ends before. */
-  async lendReady(position: number, length: number): Promise<Loan> {
+  async lendReady(position: number, length: number, walk: Walk): Promise<Loan> {
     await this.reached(position + length);
     this.#cache.enter();
     const there = Math.min(length, this.#cache.size - position);
-    return there > 0 ? this.#cache.lendReady(position, there) : { bytes: new Uint8Array(0), release: () => {} };
+    return there > 0
+      ? this.#cache.lendReady(position, there, walk)
+      : { bytes: new Uint8Array(0), length: 0, release: () => {} };
   }
 
   async prefetch(start: number, end: number): Promise<void> {

@@ -1,6 +1,6 @@
 /** Borrowed chunks: a file in pieces of memory, without a copy. */
 import type { ReadableStream, ReadableStreamDefaultController, UnderlyingSource } from 'node:stream/web';
-import type { LendingSource, Loan } from '../byte-source.js';
+import type { LendingSource, Loan, Walk } from '../byte-source.js';
 import { checkSignal, outOfRange } from '../errors.js';
 import { ReadAhead } from '../read-ahead.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
@@ -88,6 +88,7 @@ class ChunkWalk {
   readonly #source: LendingSource;
   readonly #end: number;
   readonly #chunkSize: number;
+  readonly #walk: Walk;
   #position: number;
   #loan: Loan | undefined;
   #ahead: Ahead | undefined;
@@ -106,6 +107,7 @@ class ChunkWalk {
     if (start > end) throw outOfRange('options.start', `<= "options.end" (here: ${end})`, options.start);
     this.#source = source;
     this.#end = end;
+    this.#walk = { end, kept: undefined };
     this.#readAhead = new ReadAhead(source, end);
     this.#chunkSize = toCount(options.chunkSize ?? CHUNK_SIZE, 'options.chunkSize', 1);
     this.#position = start;
@@ -145,8 +147,8 @@ class ChunkWalk {
     // The file, or what is left of the range, may have changed since the chunk was prepared.
     const stale =
       position !== this.#position ||
-      loan.bytes.length > length ||
-      (loan.bytes.length < length && this.#source.size >= this.#position + length);
+      loan.length > length ||
+      (loan.length < length && this.#source.size >= this.#position + length);
     if (!this.#ended && stale) {
       loan.release();
       loan = await this.#prepare(length);
@@ -156,12 +158,12 @@ class ChunkWalk {
       this.#throwFailure();
       return undefined;
     }
-    if (loan.bytes.length === 0) {
+    if (loan.length === 0) {
       loan.release();
       return this.finish();
     }
     this.#loan = loan;
-    this.#position += loan.bytes.length;
+    this.#position += loan.length;
     const next = Math.min(this.#chunkSize, Math.min(this.#end, this.#source.size) - this.#position);
     if (next > 0 && this.#fitsTwo) this.#ahead = { position: this.#position, promise: this.#prepare(next) };
     return loan.bytes;
@@ -189,9 +191,13 @@ class ChunkWalk {
   }
 
   async #lendReady(position: number, length: number): Promise<Loan> {
-    const loan = await this.#source.lendReady(position, length);
-    if (loan.waited) this.#readAhead.missed(position, position + length);
-    return loan;
+    try {
+      const loan = await this.#source.lendReady(position, length, this.#walk);
+      if (loan.waited) this.#readAhead.missed(position, position + length);
+      return loan;
+    } finally {
+      if (this.#ended) this.#walk.kept?.letGo();
+    }
   }
 
   /** Takes the last chunk back and gives the length of the next; 0 at the end. */
@@ -207,13 +213,13 @@ class ChunkWalk {
 
   #lend(length: number): Uint8Array {
     try {
-      this.#loan = this.#source.lend(this.#position, length);
+      this.#loan = this.#source.lend(this.#position, length, this.#walk);
+      this.#position += length;
+      return this.#loan.bytes;
     } catch (error) {
       this.finish();
       throw error;
     }
-    this.#position += length;
-    return this.#loan.bytes;
   }
 
   #takeBack(): void {
@@ -235,7 +241,11 @@ class ChunkWalk {
     // What was prepared, nobody has seen: whether it was lost is nobody's concern.
     void this.#ahead?.promise.then((loan) => loan.release()).catch(() => {});
     this.#ahead = undefined;
-    this.#takeBack();
+    try {
+      this.#takeBack();
+    } finally {
+      this.#walk.kept?.letGo();
+    }
   }
 
   /** Ends the pass from outside. The next step throws what this returns: `reason`, or what the last chunk has lost. */
