@@ -49,6 +49,8 @@ export interface Native {
     writable: boolean,
     isPrivate: boolean,
   ): NativeMapping | number | undefined;
+  /** Whether somebody limited it (`ulimit -v`). */
+  isAddressSpaceLimited(): boolean;
   /** The id of a copy-on-write mapping that begins at the granule of `position`, for chunks. */
   createPiece(fd: number, position: number, length: number): number;
   /** External memory: `[offset, offset + length)` of a piece. One at a time. */

@@ -173,11 +173,11 @@ export class ViewTable {
 
   /**
    * A piece for the chunk `[position, position + length)`, and for those that follow it up to `end`, where there is room
-   * for them. As {@link create} otherwise.
+   * for them (and nobody limits the address space, where what is mapped is dear). As {@link create} otherwise.
    */
   createPiece(position: number, length: number, end: number): Piece | undefined {
     const wanted = Math.min(Math.floor(pieceLength / length) * length, end - position);
-    if (wanted > length) {
+    if (wanted > length && !native.isAddressSpaceLimited()) {
       try {
         const piece = this.#createPiece(position, wanted);
         if (piece !== undefined) return piece;

@@ -104,6 +104,11 @@ Napi::Value CreateView(const Napi::CallbackInfo& info) {
   return Exposed(env, lease, mapping.data() + before - slack, slack + length, true, slack);
 }
 
+// isAddressSpaceLimited(): whether somebody limited it
+Napi::Value IsAddressSpaceLimited(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), os::IsAddressSpaceLimited());
+}
+
 // createPiece(fd, position, length): the id of a private, writable mapping for chunks, or a negative errno
 Napi::Value CreatePiece(const Napi::CallbackInfo& info) {
   size_t length;
@@ -208,6 +213,8 @@ void ExportMappings(Napi::Env env, Napi::Object exports) {
   exports.Set("extendWindow", Napi::Function::New<ExtendWindow>(env, "extendWindow"));
   exports.Set("resetWindow", Napi::Function::New<ResetWindow>(env, "resetWindow"));
   exports.Set("createView", Napi::Function::New<CreateView>(env, "createView"));
+  exports.Set("isAddressSpaceLimited",
+              Napi::Function::New<IsAddressSpaceLimited>(env, "isAddressSpaceLimited"));
   exports.Set("createPiece", Napi::Function::New<CreatePiece>(env, "createPiece"));
   exports.Set("createChunk", Napi::Function::New<CreateChunk>(env, "createChunk"));
   exports.Set("takeBackChunk", Napi::Function::New<TakeBackChunk>(env, "takeBackChunk"));

@@ -36,7 +36,7 @@ const QUEUE_BYTES = 2 * 1024 * 1024;
  * TextEncoderStream); any other chunk errors the stream with `ERR_INVALID_ARG_TYPE`. Its queue is measured in bytes
  * and asks for patience from 2 MiB on.
  *
- * - Large chunks (256 KiB) are written from where they are. Smaller ones are put together as long as the next is
+ * - Large chunks (1 MiB) are written from where they are. Smaller ones are put together as long as the next is
  *   waiting in the queue already. So `await writer.write(chunk)`, with nothing queued behind, resolves when the bytes
  *   are in the file; of several writes made without waiting, the earlier ones resolve when they have been taken, and
  *   the last one when all are in the file.
