@@ -98,6 +98,25 @@ describe('borrowed chunks', () => {
     });
   }
 
+  it('come several out of one mapping', async () => {
+    await using file = await MappedFile.open(name);
+    const before = native.mappingCount();
+    let count = 0;
+    for (const chunk of file.chunks({ start: 3, chunkSize: 1000 })) {
+      assert.ok(bytes.subarray(3 + 1000 * count, 1003 + 1000 * count).equals(chunk));
+      chunk.fill(255);
+      assert.deepEqual([native.mappingCount() - before, file.stats().views], [1, 1]);
+      count++;
+    }
+    assert.deepEqual([count, native.mappingCount() - before, file.stats().views], [50, 0, 0]);
+    // A file that has grown behind a piece's end shows what is there now.
+    const walk = file.chunks({ start: 40_000, chunkSize: 6000 })[Symbol.iterator]();
+    walk.next();
+    fs.appendFileSync(name, Buffer.alloc(10_000, 'more'));
+    assert.equal(Buffer.from(walk.next().value as Uint8Array).toString('latin1', 4000), 'more'.repeat(500));
+    walk.return!();
+  });
+
   it('are released by leaving the loop', async () => {
     await using file = await MappedFile.open(name);
     let kept: Uint8Array | undefined;
