@@ -19,6 +19,7 @@
         "addon/napi/mappings.cc",
         "addon/napi/memory.cc",
         "addon/napi/private_views.cc",
+        "addon/napi/residency.cc",
         "addon/napi/sources.cc",
         "addon/napi/search.cc"
       ],

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { Advice } from './advice.js';
 import { Descriptor } from './descriptor.js';
 import { invalidArgType, invalidArgValue, MappedFileError } from './errors.js';
 import { native } from './native.js';
@@ -35,12 +36,17 @@ export interface MappedFileHandle {
   readonly backing: 'auto' | 'mmap' | 'read';
   /** As in {@link OpenOptions}. */
   readonly strict: boolean;
+  /** As in {@link OpenOptions}; missing where nothing was told. */
+  readonly advice?: Advice | undefined;
   /** Set for shared memory: room is taken for what it is extended by. */
   readonly reserving?: boolean | undefined;
 }
 
 /** How a file was opened, as far as a handle carries it. @internal */
-export type HandleTraits = Pick<MappedFileHandle, 'flags' | 'windowSize' | 'backing' | 'strict' | 'reserving'>;
+export type HandleTraits = Pick<
+  MappedFileHandle,
+  'flags' | 'windowSize' | 'backing' | 'strict' | 'advice' | 'reserving'
+>;
 
 type Identity = Pick<MappedFileHandle, 'device' | 'inode' | 'born'>;
 
@@ -88,7 +94,7 @@ export function handleOf(source: unknown): MappedFileHandle | undefined {
   if (mappedFile === undefined) return undefined;
   if (mappedFile !== 1) throw invalidArgValue('source.mappedFile', mappedFile, 'is not 1');
   const given = source as Record<keyof MappedFileHandle, unknown>;
-  const { pid, fd, path, device, inode, born, flags, windowSize, backing, strict, reserving } = given;
+  const { pid, fd, path, device, inode, born, flags, windowSize, backing, strict, advice, reserving } = given;
   if (path !== undefined && typeof path !== 'string') throw invalidArgType('source.path', 'of type string', path);
   if (flags !== 'r' && flags !== 'r+' && flags !== 'a+') {
     throw invalidArgValue('source.flags', flags, "must be one of: 'r', 'r+', 'a+'");
@@ -109,6 +115,7 @@ export function handleOf(source: unknown): MappedFileHandle | undefined {
     windowSize: windowSize as number | undefined,
     backing: backing as 'auto',
     strict: strict as boolean,
+    advice: advice as 'normal',
     reserving,
   };
 }

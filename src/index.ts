@@ -1,10 +1,12 @@
 export { MappedFileError, type MappedFileErrorCode, type MappedFileErrorDetails, type SystemError } from './errors.js';
+export type { Advice } from './advice.js';
 export type { MappedFileHandle } from './handle.js';
 export type { FileLock, LockOptions } from './locks.js';
 export type { ReadOptions, TransferOptions } from './io-arguments.js';
 export { MappedFile } from './mapped-file.js';
 export type { MemoryOptions, SharedMemoryOptions } from './memory.js';
 export type { OpenFlags, OpenOptions } from './opening.js';
+export type { Residency } from './pages.js';
 export type { Position } from './ranges.js';
 export type { FileBlob } from './streams/blob.js';
 export type { Chunks, ChunksOptions } from './streams/chunks.js';

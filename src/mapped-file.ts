@@ -4,6 +4,7 @@ import { constants as bufferConstants } from 'node:buffer';
 import { constants as osConstants } from 'node:os';
 import type { ReadableStream, WritableStream } from 'node:stream/web';
 import { promisify } from 'node:util';
+import { type Advice, toAdvice } from './advice.js';
 import { Descriptor } from './descriptor.js';
 import { invalidArgType, invalidArgValue, MappedFileError, outOfRange, systemError } from './errors.js';
 import {
@@ -29,6 +30,7 @@ import {
 } from './memory.js';
 import { native } from './native.js';
 import { type OpenFlags, type OpenOptions, type OpenRequest, openRequest } from './opening.js';
+import { Pages, type Residency } from './pages.js';
 import { type Position, toCount, toPosition, toRange } from './ranges.js';
 import { Scalars } from './scalars.js';
 import { attach, type Attached, type Sink, type Source } from './sources/attach.js';
@@ -94,6 +96,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   readonly #channel: Channel | undefined;
   readonly #spool: Spool | undefined;
   readonly #locks: FileLocks;
+  readonly #pages: Pages;
   readonly #traits: HandleTraits;
   readonly #streams: StreamClasses | undefined;
   #closing: Promise<void> | undefined;
@@ -116,6 +119,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     this.#channel = attached.channel;
     this.#spool = attached.spool;
     this.#locks = new FileLocks(attached.cache, attached.descriptor);
+    this.#pages = new Pages(attached.cache, request.pool);
   }
 
   /**
@@ -834,6 +838,78 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   }
 
   /**
+   * Tells the kernel how the file, or `[start, end)` of it, will be used (madvise(2), and posix_fadvise(2) for what is read
+   * by the descriptor). It changes what costs time and memory, and no byte.
+   *
+   * - `'random'`: little or nothing is read ahead of an access. `'sequential'`: much is, and what was passed may go early.
+   *   `'normal'` undoes both.
+   * - `'hugepage'`, `'nohugepage'`: huge pages are wanted, or not (Linux, where the file system has them).
+   * - `'willneed'`: reading begins now. That of a long range may block; {@link prefetch} does not.
+   * - `'dontneed'`: the pages leave this process, and stay in the page cache: the next access is a fault. Private views, which
+   *   would lose what was written into them, are left alone.
+   * - `'cold'`, `'pageout'`: the first pages to go when memory is short; pages to go now (Linux 5.4).
+   *
+   * Those of the first two lines last. Without a range they are for mappings made later, too, as `advice` of
+   * {@link OpenOptions} is; with one, for the windows and views that meet it now, as a whole. The others are done once.
+   * What the system does not know, or does not take, is ignored, and noted in {@link stats} (`ignoredAdvice`).
+   *
+   * Throws `ERR_INVALID_ARG_VALUE`, and `ERR_MAPPED_FILE_NOT_SEEKABLE` for what has no positions.
+   */
+  advise(advice: Advice, start?: Position, end?: Position): void {
+    const told = toAdvice(advice, 'advice');
+    const range = toRange(start, end, Infinity);
+    this.#cache.advise(told, range.start, range.end);
+  }
+
+  /**
+   * Which pages of the file, or of those that `[start, end)` touches, are in memory at this moment, in the page cache or as
+   * memory that is not swapped out, whoever brought them there (mincore(2)). What is past the end is cut. It reads
+   * nothing; it blocks for a few milliseconds for each GiB that is in memory, and for next to nothing where nothing is.
+   *
+   * Linux tells only those who own the file or may write it: others get `EPERM`. Throws `ERR_MAPPED_FILE_NOT_MAPPABLE` for
+   * what cannot be mapped, `ERR_MAPPED_FILE_NOT_SEEKABLE` for what does not tell its size, `ERR_OUT_OF_RANGE` for more
+   * pages than an array has elements (16 TiB of them on Node 20), and `ERR_MAPPED_FILE_BUDGET` for want of memory.
+   */
+  residency(start?: Position, end?: Position): Residency {
+    return this.#pages.residency(start, end);
+  }
+
+  /**
+   * Brings the pages of the file, or of `[start, end)`, into memory and keeps them there (mlock(2)), whatever else wants
+   * memory, until {@link unpin}, the file's close or the end of the process; resolves when they are there. Pins may overlap.
+   * They take address space of the pool, as views do, and are counted in {@link stats}. What the file grows by later is
+   * not pinned; what is cut off is not any more.
+   *
+   * Rejects with `ERR_MAPPED_FILE_BUDGET` where this process may not keep so much: most systems let an unprivileged one have
+   * 64 KiB to 8 MiB (RLIMIT_MEMLOCK, getrlimit(2)), and the message tells the limit; also where pins and views exceed the pool
+   * or the address space. Rejects with `ERR_OUT_OF_RANGE` for a range that is not inside the file, and with
+   * `ERR_MAPPED_FILE_TRUNCATED`, `ERR_MAPPED_FILE_NOT_MAPPABLE`, `ERR_MAPPED_FILE_NOT_SEEKABLE`.
+   */
+  async pin(start?: Position, end?: Position): Promise<void> {
+    await this.#pages.pin(start, end);
+  }
+
+  /**
+   * Releases the pins that lie inside `[start, end)`: all of them, by default. One that reaches out of it stays whole. The
+   * pages stay in memory until something else needs it.
+   */
+  unpin(start?: Position, end?: Position): void {
+    this.#pages.unpin(start, end);
+  }
+
+  /**
+   * Writes back what is not on the device yet, as {@link flush}, and lets the pages of the file, or those that lie wholly in
+   * `[start, end)`, leave the page cache (posix_fadvise(2), `POSIX_FADV_DONTNEED`): for everybody, so that the next read
+   * goes to the device. A wish: what other processes or private views have mapped stays, what is pinned stays, what
+   * somebody writes meanwhile stays, and memory that is no file stays. {@link residency} tells what is left.
+   *
+   * Rejects as {@link flush}, and with `EOPNOTSUPP` where the system cannot be asked (macOS).
+   */
+  async dropCache(start?: Position, end?: Position): Promise<void> {
+    await this.#pages.dropCache(start, end);
+  }
+
+  /**
    * `'read'` makes the setters and `write` throw `ERR_MAPPED_FILE_READ_ONLY`, takes write access from this file's
    * windows (mprotect(2)) and makes later views private; `'readwrite'` undoes it. A file that was opened read-only
    * stays so.
@@ -878,7 +954,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /** What happened since the file was opened. */
   stats(): FileStats {
     this.#cache.enter();
-    return this.#cache.stats();
+    return { ...this.#cache.stats(), ...this.#pages.pinned };
   }
 
   // --- the end ---------------------------------------------------------------------------------------------------
@@ -924,6 +1000,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
       lost = error as Error;
     }
     const failure = this.#cache.close() as Error | undefined;
+    this.#pages.close();
     this.#channel?.close();
     this.#spool?.close();
     return lost ?? failure;
@@ -940,12 +1017,16 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   }
 }
 
-function traitsOf({ windowSize, backing, mustMap, strict, reserving }: OpenRequest, cache: WindowCache): HandleTraits {
+function traitsOf(
+  { windowSize, backing, mustMap, strict, advice, reserving }: OpenRequest,
+  cache: WindowCache,
+): HandleTraits {
   return {
     flags: cache.appending ? 'a+' : cache.openedWritable ? 'r+' : 'r',
     windowSize,
     backing: mustMap ? 'mmap' : backing === 'read' ? 'read' : 'auto',
     strict,
+    ...(advice !== undefined && { advice }),
     ...(reserving && { reserving }),
   };
 }

@@ -16,6 +16,12 @@ export interface FileMark {
   readonly [fileMark]: true;
 }
 
+declare const pinTag: unique symbol;
+/** A mapping that keeps pages in memory; opaque. It ends with its value at the latest. */
+export interface NativePin {
+  readonly [pinTag]: true;
+}
+
 declare const searchTag: unique symbol;
 /** Needles as the addon holds them. */
 export interface NativeSearch {
@@ -66,7 +72,10 @@ export interface Native {
   mappingFaults(id: number): number;
   firstFault(id: number): number;
   protectMapping(id: number, writable: boolean): number;
+  /** `advice` as in os.h: 0 normal, random, sequential, willneed, dontneed, cold, pageout, hugepage, nohugepage. */
   adviseMapping(id: number, offset: number, length: number, advice: number): number;
+  /** As `adviseMapping`, for reads and writes by the descriptor; a length of 0 is all from `position` on. */
+  adviseFile(fd: number, position: number, length: number, advice: number): number;
   /** Where `needle` stands in `[offset, offset + length)` of `bytes`, counted from `offset`; -1 when it does not. */
   find(bytes: Uint8Array, offset: number, length: number, needle: Uint8Array, last: boolean): number;
   /**
@@ -201,6 +210,19 @@ export interface Native {
     fd: number,
     mark?: FileMark,
   ): number;
+
+  /**
+   * Puts into `map`, which is all zeros, which of the pages from `position` on, one for each byte, are in memory, and gives
+   * their number. The position is a multiple of the page size.
+   */
+  residency(fd: number, position: number, map: Uint8Array): number;
+  /** Maps a range for `lockPin`, which keeps its pages in memory until `releasePin`. Both numbers are whole granules. */
+  createPin(fd: number, position: number, length: number): NativePin | number;
+  lockPin(pin: NativePin): Promise<number>;
+  releasePin(pin: NativePin): void;
+  /** How many bytes an unprivileged process may keep in memory; -1 where there is no limit. */
+  mostLocked(): number;
+  dropCacheAsync(fd: number, position: number, length: number): Promise<number>;
 
   /** As `readExactly`, or with `sizeless` as `read`. */
   readAsync(

@@ -3,6 +3,7 @@ import fs, { type PathLike } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { constants as osConstants } from 'node:os';
 import { isUint8Array } from 'node:util/types';
+import { type Advice, toAdvice } from './advice.js';
 import { plainBytes } from './bytes.js';
 import { invalidArgType, invalidArgValue, systemError } from './errors.js';
 import { handleOf, type MappedFileHandle } from './handle.js';
@@ -53,6 +54,11 @@ export interface OpenOptions {
    *   `'auto'`.
    */
   backing?: 'auto' | 'mmap' | 'read' | 'spool' | undefined;
+  /**
+   * How the file will be used: every window and view is told so when it is mapped, and reads by the descriptor are (see
+   * `MappedFile.advise`). Default: nothing is told.
+   */
+  advice?: Advice | undefined;
   /** Mode of a file that is created, before the umask. Default 0o666. */
   mode?: number | undefined;
   /** Aborts an `open` that is under way: it rejects with the signal's reason. */
@@ -81,6 +87,7 @@ export interface OpenRequest {
   backing: 'mmap' | 'read';
   mustMap: boolean;
   reserving: boolean;
+  advice: Advice | undefined;
   spool: boolean;
   readable: boolean;
   signal: AbortSignal | undefined;
@@ -95,6 +102,7 @@ export function openRequest(source: unknown, flags: unknown, options: OpenOption
   if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', options);
   const handle = handleOf(source);
   const {
+    advice = handle?.advice,
     backing = handle?.backing ?? 'auto',
     mode = 0o666,
     pool = WindowPool.default,
@@ -133,6 +141,7 @@ export function openRequest(source: unknown, flags: unknown, options: OpenOption
     backing: backing === 'read' ? 'read' : 'mmap',
     mustMap: backing === 'mmap',
     reserving: handle?.reserving === true,
+    advice: advice === undefined ? undefined : toAdvice(advice, 'options.advice'),
     spool: backing === 'spool',
     readable: true,
     signal,

@@ -1,4 +1,5 @@
 import { constants as osConstants } from 'node:os';
+import { type Advice, type Advisor, isLasting } from './advice.js';
 import { MappedFileError, systemError } from './errors.js';
 import type { FileErrors } from './file-errors.js';
 import { native } from './native.js';
@@ -7,7 +8,7 @@ import { type ViewCopies, ViewCopy } from './view-copies.js';
 import type { WindowPool } from './window-pool.js';
 
 const { ENOMEM } = osConstants.errno;
-const { granularity } = native;
+const { granularity, pageSize } = native;
 
 /** What a user holds bytes of, and what he has to be told of it. @internal */
 export interface Holding {
@@ -124,14 +125,23 @@ export class ViewTable {
   readonly #errors: FileErrors;
   readonly #pool: WindowPool;
   readonly #copies: ViewCopies;
+  readonly #advisor: Advisor;
   readonly #leases: Leases = new Map();
   readonly #pieces = new Set<Piece>();
   /** Those that lost a page of which nobody was told yet; some may have been told of, or released, meanwhile. */
   readonly #unreported = new Set<Holding>();
   #lastCopy = 0;
 
-  constructor(fd: number, path: string | undefined, errors: FileErrors, pool: WindowPool, copies: ViewCopies) {
+  constructor(
+    fd: number,
+    path: string | undefined,
+    errors: FileErrors,
+    pool: WindowPool,
+    copies: ViewCopies,
+    advisor: Advisor,
+  ) {
     this.#fd = fd;
+    this.#advisor = advisor;
     this.#copies = copies;
     this.#path = path;
     this.#errors = errors;
@@ -155,6 +165,7 @@ export class ViewTable {
       return this.#notMapped(mapping, position, length);
     }
     const { id, buffer, byteOffset } = mapping;
+    this.#advisor.mapped(id, reserved);
     const lease = this.#lease({ id, buffer, byteOffset, position, length, reserved, shared, copy: undefined });
     return { lease, buffer };
   }
@@ -296,6 +307,20 @@ export class ViewTable {
     if (lease.id > 0) native.releaseMapping(lease.id, buffer);
     else native.detach(buffer);
     if (lease.copy !== undefined) this.#copies.delete(lease.copy);
+  }
+
+  /** Tells the system of the views in `[start, end)`, as of windows. Private ones would lose what was written into them. */
+  advise(advice: Advice, start: number, end: number): void {
+    for (const lease of this.#leases.values()) {
+      const first = Math.floor(lease.position / granularity) * granularity;
+      const last = lease.position + lease.length;
+      if (lease.id < 0 || lease.position >= end || last <= start) continue;
+      if (advice === 'dontneed' && !lease.shared) continue;
+      const isWhole = isLasting(advice);
+      const from = isWhole ? 0 : Math.max(0, roundUp(start - first, pageSize));
+      const to = isWhole || end >= last ? lease.reserved : Math.floor((end - first) / pageSize) * pageSize;
+      if (to > from) this.#advisor.tell(lease.id, from, to - from, advice);
+    }
   }
 
   releaseAll(): void {

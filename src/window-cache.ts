@@ -8,6 +8,7 @@
 import fs from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { promisify } from 'node:util';
+import { type Advice, Advisor, isLasting } from './advice.js';
 import type { ByteSink, CountingSource, FileIdentity, LendingSource, Loan, Walk } from './byte-source.js';
 import { plainBytes } from './bytes.js';
 import { invalidState, MappedFileError, outOfRange } from './errors.js';
@@ -50,6 +51,9 @@ export interface FileStats {
   windowSize: number;
   /** Views that are not yet released. */
   views: number;
+  /** Ranges that are pinned in memory, and their bytes; where they overlap, counted for each. */
+  pins: number;
+  bytesPinned: number;
   /** Lookups that found their window. Accesses to the window used last need no lookup, and are not counted. */
   hits: number;
   /** Lookups that did not find their window. */
@@ -66,6 +70,8 @@ export interface FileStats {
   bytesRead: number;
   /** Bytes written through the kernel instead of through a window. */
   bytesWritten: number;
+  /** Advice that the system does not know, or did not take. */
+  ignoredAdvice: Advice[];
 }
 
 interface View {
@@ -90,6 +96,7 @@ export interface CacheOptions {
   mustMap: boolean;
   /** Whether room is taken for what it is extended by, so that no page of it can be lost for want of room. */
   reserving: boolean;
+  advice: Advice | undefined;
   /**
    * `'sized'`: positions from 0 to the file's size. `'sizeless'`: positions, but only reading tells where they end, as in
    * procfs. `'sequential'`: no positions, as a pipe.
@@ -132,6 +139,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   readonly #extent: Extent;
   readonly #mustMap: boolean;
   readonly #reserving: boolean;
+  readonly #advisor: Advisor;
   readonly #windows: WindowTable;
   readonly #copies: ViewCopies;
   readonly #views: ViewTable;
@@ -154,7 +162,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.strict = options.strict;
     this.#errors = new FileErrors(options.path);
     this.#copies = new ViewCopies(options.fd);
-    this.#views = new ViewTable(options.fd, options.path, this.#errors, options.pool, this.#copies);
+    this.#advisor = new Advisor(options.advice);
+    this.#views = new ViewTable(options.fd, options.path, this.#errors, options.pool, this.#copies, this.#advisor);
     this.#openedWritable = options.writable;
     this.#writable = options.writable;
     this.#extent = options.extent;
@@ -165,6 +174,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     const copies = this.#copies;
     this.#windows = new WindowTable({
       ...options,
+      advisor: this.#advisor,
       backing: native.externalBuffers && options.extent === 'sized' ? options.backing : 'read',
       writable: options.writable && !options.appending,
       storable: this.#isStorable,
@@ -177,6 +187,9 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#tellsResidency = !options.strict && options.extent === 'sized' && native.tellsResidency(this.fd) === 1;
     this.#size = 0;
     this.refreshSync();
+    if (options.advice !== undefined && options.extent === 'sized') {
+      this.#advisor.tellOfDescriptor(this.fd, 0, 0, options.advice);
+    }
   }
 
   // --- state -----------------------------------------------------------------------------------------------------
@@ -208,7 +221,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     return this.#windows.mayMap ? 'mmap' : 'read';
   }
 
-  stats(): FileStats {
+  stats(): Omit<FileStats, 'pins' | 'bytesPinned'> {
     const { hits, misses, slides, evictions, refusals } = this.#windows;
     return {
       ...this.#windows.extent,
@@ -221,6 +234,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       faults: this.#faults,
       bytesRead: this.#bytesRead,
       bytesWritten: this.#bytesWritten,
+      ignoredAdvice: [...this.#advisor.ignored],
     };
   }
 
@@ -260,6 +274,20 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (writable && !this.#openedWritable) throw this.#errors.readOnly('The file was opened read-only');
     this.#writable = writable;
     this.#windows.protect(writable && !this.appending, this.#isStorable, this.#errors);
+  }
+
+  /** Tells the system how `[start, end)` will be used; of the whole file, later mappings are told, too. */
+  advise(advice: Advice, start: number, end: number): void {
+    this.enter();
+    this.requirePositions(start, 0);
+    const isAll = start === 0 && end === Infinity;
+    if (isAll && isLasting(advice)) this.#advisor.standing = advice === 'normal' ? undefined : advice;
+    // What stays with a descriptor is about all of it.
+    if (isAll || !isLasting(advice)) {
+      this.#advisor.tellOfDescriptor(this.fd, start, isAll ? 0 : end - start, advice);
+    }
+    this.#windows.advise(advice, start, end);
+    this.#views.advise(advice, start, end);
   }
 
   /** Whether scalars may go straight into a window. */
@@ -562,7 +590,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   }
 
   release(start: number, end: number): void {
-    if (!this.#closed) this.#windows.releasePages(start, end);
+    if (!this.#closed) this.#windows.advise('dontneed', start, end);
   }
 
   async countInto(

@@ -2,6 +2,7 @@
 import { constants as bufferConstants } from 'node:buffer';
 import { constants as osConstants } from 'node:os';
 import { Admission } from './admission.js';
+import { type Advice, type Advisor, isLasting } from './advice.js';
 import type { FileErrors } from './file-errors.js';
 import { native } from './native.js';
 import { Geometry, roundUp } from './ranges.js';
@@ -15,7 +16,6 @@ const { granularity, pageSize } = native;
 const leastStride = Math.max(granularity, 64 * 1024);
 /** How many misses pass, after the system has refused even the shortest window, before it is asked again. */
 const refusalPause = 1024;
-const adviceDontNeed = 4;
 /** What one entry of a page table can map at once, in bytes: 2 MiB on x86-64, and on arm64 with 4 KiB pages. */
 const hugePage = 2 * 1024 * 1024;
 
@@ -45,6 +45,7 @@ export interface WindowTableOptions {
   windowSize: number | undefined;
   pool: WindowPool;
   backing: 'mmap' | 'read';
+  advisor: Advisor;
   /** Whether windows are mapped for writing. */
   writable: boolean;
   /** Whether scalars may be written into them without asking anyone. */
@@ -64,6 +65,7 @@ export class WindowTable implements WindowOwner {
 
   readonly #fd: number;
   readonly #pool: WindowPool;
+  readonly #advisor: Advisor;
   readonly #self = new WeakRef<WindowOwner>(this);
   readonly #windows = new Map<number, Window>();
   readonly #admission = new Admission();
@@ -80,6 +82,7 @@ export class WindowTable implements WindowOwner {
     const { pool, closeDescriptor } = options;
     this.#fd = options.fd;
     this.#pool = pool;
+    this.#advisor = options.advisor;
     this.#writable = options.writable;
     this.#storable = options.storable;
     this.#mayMap = options.backing === 'mmap';
@@ -183,6 +186,7 @@ export class WindowTable implements WindowOwner {
     window.length = length;
     window.writable = this.#storable;
     this.#windows.set(slot, window);
+    this.#advisor.mapped(window.id, length);
     this.slides++;
     return window;
   }
@@ -216,6 +220,7 @@ export class WindowTable implements WindowOwner {
       return longer;
     }
     window.length = length;
+    this.#advisor.mapped(window.id, length);
     return window;
   }
 
@@ -248,13 +253,19 @@ export class WindowTable implements WindowOwner {
     this.#storable = storable;
   }
 
-  /** Lets the pages of `[start, end)` leave the resident set. */
-  releasePages(start: number, end: number): void {
+  /**
+   * Tells the system of the windows that meet `[start, end)`. Of those as a whole where the advice stays with a mapping: the
+   * system splits one that has different advice in different places, and there are only so many to be had.
+   */
+  advise(advice: Advice, start: number, end: number): void {
+    const isWhole = isLasting(advice);
     for (const window of this.#windows.values()) {
-      // Whole pages inside the range only: its neighbours may still be wanted.
-      const from = Math.max(0, roundUp(start - window.start, pageSize));
-      const to = Math.floor(Math.min(window.length, end - window.start) / pageSize) * pageSize;
-      if (to > from) native.adviseMapping(window.id, from, to - from, adviceDontNeed);
+      if (window.start >= end || window.start + window.length <= start) continue;
+      // Else whole pages inside the range only: its neighbours may still be wanted.
+      const from = isWhole ? 0 : Math.max(0, roundUp(start - window.start, pageSize));
+      const to = Math.min(window.length, isWhole ? Infinity : end - window.start);
+      const length = end === Infinity || isWhole ? to - from : Math.floor(to / pageSize) * pageSize - from;
+      if (length > 0) this.#advisor.tell(window.id, from, length, advice);
     }
   }
 

@@ -12,7 +12,18 @@ namespace sliding_mmap::os {
 
 enum class Access { kRead, kReadWrite };
 enum class Sharing { kShared, kPrivate };
-enum class Advice { kNormal, kRandom, kSequential, kWillNeed, kDontNeed };
+enum class Advice {
+  kNormal,
+  kRandom,
+  kSequential,
+  kWillNeed,
+  kDontNeed,
+  kCold,
+  kPageOut,
+  kHugePage,
+  kNoHugePage,
+  kCount
+};
 enum class FileKind { kRegular, kDirectory, kBlockDevice, kOther };
 
 // What a mapping's file offset must be a multiple of, in bytes; a power of two.
@@ -42,7 +53,26 @@ size_t Headroom();
 int MapZeros(void* address, size_t length, Access access);
 
 int Protect(void* address, size_t length, Access access);
+// EOPNOTSUPP for advice that the system does not know; other errors where it does not take it.
 int Advise(void* address, size_t length, Advice advice);
+// How the file will be read and written by its descriptor; a length of 0 is all from `position` on.
+// EOPNOTSUPP for advice that is about mappings only.
+int AdviseFile(int fd, uint64_t position, uint64_t length, Advice advice);
+
+// Which of the `pages` from `position` on, a multiple of the page size, are in memory: 1 in `map`, which is
+// all zeros before; how many is added to `*resident`. What is mapped for it is gone afterwards, and never
+// touched. Only as true as the system is to this process: see TellsResidency.
+int Residency(int fd, uint64_t position, size_t pages, uint8_t* map, uint64_t* resident);
+
+// Brings the pages into memory and keeps them there until they are released. ENOMEM, EPERM or EAGAIN where
+// the process may not keep so much. May block on the device.
+int LockMemory(void* address, size_t length);
+// How many bytes a process without privileges may keep so; UINT64_MAX where there is no limit.
+uint64_t MostLocked();
+
+// Lets go of the pages of the file that are in memory, are clean, and are mapped by nobody; a length of 0 is
+// all from `position` on. EOPNOTSUPP where the system cannot be asked.
+int DropCache(int fd, uint64_t position, uint64_t length);
 
 // Brings the pages into memory and maps them, without a signal where the file is too short (EFAULT instead).
 // May block on the device. EINVAL or ENOSYS where the system cannot.

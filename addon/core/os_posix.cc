@@ -239,9 +239,123 @@ int Protect(void* address, size_t length, Access access) {
   return mprotect(address, length, Protection(access)) == 0 ? 0 : errno;
 }
 
+namespace {
+
+// madvise(2)'s number; -1 where the system has no such advice. The last four are newer than many a copy of
+// the headers: Linux 5.4, and 2.6.38.
+int MappingAdvice(Advice advice) {
+  switch (advice) {
+    case Advice::kNormal:
+      return MADV_NORMAL;
+    case Advice::kRandom:
+      return MADV_RANDOM;
+    case Advice::kSequential:
+      return MADV_SEQUENTIAL;
+    case Advice::kWillNeed:
+      return MADV_WILLNEED;
+    case Advice::kDontNeed:
+      return MADV_DONTNEED;
+#if defined(__linux__)
+    case Advice::kCold:
+      return 20;
+    case Advice::kPageOut:
+      return 21;
+    case Advice::kHugePage:
+      return 14;
+    case Advice::kNoHugePage:
+      return 15;
+#endif
+    default:
+      return -1;
+  }
+}
+
+}  // namespace
+
 int Advise(void* address, size_t length, Advice advice) {
-  static constexpr int kAdvice[] = {MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED};
-  return madvise(address, length, kAdvice[static_cast<size_t>(advice)]) == 0 ? 0 : errno;
+  const int number = MappingAdvice(advice);
+  if (number == -1) return EOPNOTSUPP;
+  return Retry([&] { return madvise(address, length, number); }) == 0 ? 0 : errno;
+}
+
+int AdviseFile(int fd, uint64_t position, uint64_t length, Advice advice) {
+#if defined(POSIX_FADV_NORMAL)
+  static constexpr int kAdvice[] = {POSIX_FADV_NORMAL, POSIX_FADV_RANDOM, POSIX_FADV_SEQUENTIAL,
+                                    POSIX_FADV_WILLNEED};
+  if (static_cast<size_t>(advice) >= std::size(kAdvice)) return EOPNOTSUPP;
+  return posix_fadvise(fd, static_cast<off_t>(position), static_cast<off_t>(length),
+                       kAdvice[static_cast<size_t>(advice)]);
+#else
+  return EOPNOTSUPP;
+#endif
+}
+
+int DropCache(int fd, uint64_t position, uint64_t length) {
+#if defined(POSIX_FADV_DONTNEED)
+  return posix_fadvise(fd, static_cast<off_t>(position), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
+#else
+  return EOPNOTSUPP;
+#endif
+}
+
+namespace {
+
+// Whether nothing of the range is in memory, where the system tells that at once (Linux 6.5): the time that
+// takes depends on what is there, and that of mincore(2) on the range.
+bool IsAbsent(int fd, uint64_t position, uint64_t length) {
+#if defined(__linux__)
+  constexpr long kCacheStat = 451;  // of all architectures but Alpha
+  struct {
+    uint64_t offset, length;
+  } range = {position, length};
+  struct {
+    uint64_t cached, dirty, written_back, evicted, recently_evicted;
+  } found = {};
+  return syscall(kCacheStat, fd, &range, &found, 0) == 0 && found.cached == 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+int Residency(int fd, uint64_t position, size_t pages, uint8_t* map, uint64_t* resident) {
+  size_t most = (size_t{64} << 20) / PageSize();
+  for (size_t done = 0; done < pages;) {
+    const size_t count = std::min(pages - done, most);
+    const size_t length = count * PageSize();
+    const uint64_t start = position + done * PageSize();
+    if (IsAbsent(fd, start, length)) {
+      done += count;
+      continue;
+    }
+    void* address = mmap(nullptr, length, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(start));
+    if (address == MAP_FAILED) {
+      if (errno != ENOMEM || most == 1) return errno;
+      most = std::max<size_t>(1, most / 8);
+      continue;
+    }
+#if defined(__linux__)
+    unsigned char* found = map + done;
+#else
+    char* found = reinterpret_cast<char*>(map + done);
+#endif
+    const int error =
+        Retry([&] { return mincore(static_cast<char*>(address), length, found); }) == 0 ? 0 : errno;
+    munmap(address, length);
+    if (error != 0) return error;
+    for (size_t i = done; i < done + count; ++i) *resident += map[i] &= 1;
+    done += count;
+  }
+  return 0;
+}
+
+int LockMemory(void* address, size_t length) { return mlock(address, length) == 0 ? 0 : errno; }
+
+uint64_t MostLocked() {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return UINT64_MAX;
+  return limit.rlim_cur;
 }
 
 int Populate(void* address, size_t length) {
@@ -278,7 +392,14 @@ bool TellsResidency(int fd) {
   struct stat found;
   if (fstat(fd, &found) != 0) return false;
   const uid_t user = geteuid();
-  return user == 0 || found.st_uid == user;
+  if (user == 0 || found.st_uid == user) return true;
+#if defined(__linux__)
+  char name[32];
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  return faccessat(AT_FDCWD, name, W_OK, AT_EACCESS) == 0;
+#else
+  return false;
+#endif
 }
 
 int DropChanges(void* address, size_t length, int fd, uint64_t position) {

@@ -90,6 +90,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportFutexes(env, exports);
   ExportLocks(env, exports);
   ExportMemory(env, exports);
+  ExportResidency(env, exports);
   ExportJobs(env, exports);
   ExportSources(env, exports);
   ExportSearch(env, exports);

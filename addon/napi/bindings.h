@@ -12,6 +12,7 @@ void ExportPrivateViews(Napi::Env env, Napi::Object exports);
 void ExportFutexes(Napi::Env env, Napi::Object exports);
 void ExportLocks(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
+void ExportResidency(Napi::Env env, Napi::Object exports);
 void ExportJobs(Napi::Env env, Napi::Object exports);
 void ExportSources(Napi::Env env, Napi::Object exports);
 void ExportSearch(Napi::Env env, Napi::Object exports);

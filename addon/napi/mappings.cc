@@ -194,7 +194,8 @@ Napi::Value AdviseMapping(const Napi::CallbackInfo& info) {
   size_t offset;
   size_t length;
   const uint32_t advice = IdAt(info, 3);
-  if (lease == nullptr || !SizeAt(info, 1, &offset) || !SizeAt(info, 2, &length) || advice > 4) {
+  if (lease == nullptr || !SizeAt(info, 1, &offset) || !SizeAt(info, 2, &length) ||
+      advice >= static_cast<uint32_t>(os::Advice::kCount)) {
     return Failure(info.Env(), EINVAL);
   }
   offset = static_cast<size_t>(RoundDown(offset, os::PageSize()));

@@ -89,6 +89,7 @@ class OpenFile {
       backing: 'mmap',
       mustMap: false,
       reserving: false,
+      advice: undefined,
       extent: 'sized',
       closeDescriptor: () => undefined,
       nextData: (position) => position,

@@ -46,6 +46,7 @@ for (const windowSize of [undefined, 4096]) {
         backing: 'mmap',
         mustMap: false,
         reserving: false,
+        advice: undefined,
         extent: 'sized',
         closeDescriptor: () => closeSync(fd),
         nextData: (position: number) => position,

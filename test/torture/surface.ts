@@ -43,7 +43,7 @@ export const surface: Readonly<Record<string, Surface>> = {
         'blob',
       ],
       ...['flush', 'flushSync', 'truncate', 'truncateSync', 'refresh', 'refreshSync', 'stat', 'prefetch', 'protect'],
-      ...['lock', 'tryLock', 'handle'],
+      ...['lock', 'tryLock', 'handle', 'advise', 'residency', 'pin', 'unpin', 'dropCache'],
       ...['stats', 'close', 'closeSync', '[Symbol.dispose]', '[Symbol.asyncDispose]'],
     ],
   },

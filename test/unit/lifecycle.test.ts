@@ -57,6 +57,11 @@ const calls: Record<string, Call> = {
   protect: (file) => file.protect('readwrite'),
   stats: (file) => file.stats(),
   handle: (file) => file.handle(),
+  advise: (file) => file.advise('random'),
+  residency: (file) => file.residency(),
+  pin: (file) => file.pin(0, 4),
+  unpin: (file) => file.unpin(),
+  dropCache: (file) => file.dropCache(),
 };
 const writes = /^(set|write|truncate)/;
 
