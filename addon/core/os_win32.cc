@@ -317,7 +317,8 @@ void Prefetch(const ViewPart& part) {
 }  // namespace
 
 int Advise(void* address, size_t length, Advice advice) {
-  if (advice != Advice::kWillNeed && advice != Advice::kDontNeed) return 0;
+  if (advice == Advice::kNormal) return 0;
+  if (advice != Advice::kWillNeed && advice != Advice::kDontNeed) return EOPNOTSUPP;
   for (const ViewPart& part : ViewsIn(address, length)) {
     // Unlocking what was not locked takes it out of the working set (VirtualUnlock, Remarks).
     if (advice == Advice::kWillNeed)
@@ -326,6 +327,29 @@ int Advise(void* address, size_t length, Advice advice) {
       VirtualUnlock(part.data, part.length);
   }
   return 0;
+}
+
+// How a file is read is told when it is opened here, and how much of it is in memory, or shall not be, never:
+// QueryWorkingSetEx knows of this process's own pages only.
+int AdviseFile(int, uint64_t, uint64_t, Advice advice) {
+  return advice == Advice::kNormal || advice == Advice::kWillNeed ? 0 : EOPNOTSUPP;
+}
+int Residency(int, uint64_t, size_t, uint8_t*, uint64_t*) { return EOPNOTSUPP; }
+int DropCache(int, uint64_t, uint64_t) { return EOPNOTSUPP; }
+
+int LockMemory(void* address, size_t length) {
+  for (const ViewPart& part : ViewsIn(address, length)) {
+    if (VirtualLock(part.data, part.length)) continue;
+    // Beyond the working set's minimum (VirtualLock, Remarks).
+    return GetLastError() == ERROR_WORKING_SET_QUOTA ? ENOMEM : LastErrno();
+  }
+  return 0;
+}
+
+uint64_t MostLocked() {
+  SIZE_T least = 0;
+  SIZE_T most = 0;
+  return GetProcessWorkingSetSize(GetCurrentProcess(), &least, &most) ? least : UINT64_MAX;
 }
 
 int Populate(void* address, size_t length) {
@@ -478,6 +502,25 @@ int OpenUnlinked(const char* folder, int* fd) {
     if (GetLastError() != ERROR_FILE_EXISTS) return LastErrno();
   }
   return EEXIST;
+}
+
+int CreateAnonymous(const char* folder, int* fd) { return OpenUnlinked(folder, fd); }
+
+int CreateShared(const char* folder, const char* name, uint64_t size, int* fd) {
+  const std::wstring path = Wide(folder) + L"\\" + Wide(name);
+  const DWORD sharing = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+  const HANDLE handle = CreateFileW(path.c_str(), GENERIC_READ | GENERIC_WRITE, sharing, nullptr, CREATE_NEW,
+                                    FILE_ATTRIBUTE_TEMPORARY, nullptr);
+  if (handle == INVALID_HANDLE_VALUE) return LastErrno();
+  int error = DescriptorFor(handle, fd);
+  if (error != 0) return error;
+  // What is no sparse file takes its room with its size.
+  error = Truncate(*fd, size);
+  if (error != 0) {
+    Close(*fd);
+    DeleteFileW(path.c_str());
+  }
+  return error;
 }
 
 // NTFS tells which ranges of a sparse file have room on the disk (FSCTL_QUERY_ALLOCATED_RANGES), but a page
