@@ -10,11 +10,13 @@ import {
   MappedFile,
   MappedFileError,
   type MappedFileErrorCode,
+  type MappedFileHandle,
   type MappedView,
   type OpenFlags,
   type OpenOptions,
   type PoolStats,
   type Position,
+  type Residency,
   WindowPool,
 } from 'sliding-mmap';
 
@@ -160,6 +162,22 @@ export async function rest(file: MappedFile, error: unknown): Promise<void> {
   exact<number>()(await file.refresh(), true);
   exact<number>()(file.refreshSync(), true);
   exact<Promise<void>>()(file.prefetch(), true);
+  exact<MappedFileHandle>()(file.handle(), true);
+  exact<Promise<MappedFile>>()(MappedFile.open(file.handle(), 'r'), true);
+  exact<MappedFile>()(MappedFile.openSync(file.handle()), true);
+  exact<MappedFile>()(MappedFile.anonymous(2n ** 40n, { advice: 'random' }), true);
+  exact<Promise<MappedFile>>()(MappedFile.shared('a', 5), true);
+  exact<MappedFile>()(MappedFile.sharedSync('a', undefined, { flags: 'r' }), true);
+  exact<Promise<void>>()(MappedFile.unlinkShared('a'), true);
+  // @ts-expect-error shared memory has one user, and so one mode
+  MappedFile.sharedSync('a', 5, { mode: 0o600 });
+  exact<void>()(file.advise('hugepage', 0n, 5), true);
+  // @ts-expect-error no such advice
+  file.advise('free');
+  exact<Residency>()(file.residency(0, 5n), true);
+  exact<Promise<void>>()(file.pin(), true);
+  exact<void>()(file.unpin(0n), true);
+  exact<Promise<void>>()(file.dropCache(5), true);
   exact<void>()(file.protect('read'), true);
   exact<Promise<void>>()(file.close(), true);
   exact<void>()(file.closeSync(), true);
