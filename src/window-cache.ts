@@ -280,11 +280,12 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   advise(advice: Advice, start: number, end: number): void {
     this.enter();
     this.requirePositions(start, 0);
+    if (start === end) return;
     const isAll = start === 0 && end === Infinity;
     if (isAll && isLasting(advice)) this.#advisor.standing = advice === 'normal' ? undefined : advice;
     // What stays with a descriptor is about all of it.
     if (isAll || !isLasting(advice)) {
-      this.#advisor.tellOfDescriptor(this.fd, start, isAll ? 0 : end - start, advice);
+      this.#advisor.tellOfDescriptor(this.fd, start, end === Infinity ? 0 : end - start, advice);
     }
     this.#windows.advise(advice, start, end);
     this.#views.advise(advice, start, end);

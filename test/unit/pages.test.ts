@@ -161,6 +161,19 @@ describe('advice', () => {
     await file.prefetch();
   });
 
+  it('for nothing does nothing', async function () {
+    if (!onLinux) this.skip();
+    using folder = new Folder();
+    const path = written(folder, 2 * MiB);
+    using file = MappedFile.openSync(path, 'r+');
+    await file.dropCache();
+    file.getUint8(0);
+    const { resident } = file.residency();
+    for (const advice of advices) file.advise(advice, MiB, MiB);
+    assert.equal(file.residency().resident, resident);
+    assert.ok(!flagsOf(path).some((flags) => / (rr|sr|hg|nh)\b/.test(flags)));
+  });
+
   it('that the system does not take is noted', () => {
     const advisor = new Advisor();
     advisor.tell(2 ** 31, 0, page, 'cold');
