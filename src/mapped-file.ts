@@ -864,7 +864,8 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * Which pages of the file, or of those that `[start, end)` touches, are in memory at this moment, in the page cache or as
    * memory that is not swapped out, whoever brought them there (mincore(2)). What is past the end is cut. It reads
-   * nothing; it blocks for a few milliseconds for each GiB that is in memory, and for next to nothing where nothing is.
+   * nothing; it blocks for some tens of milliseconds for each GiB that is in memory, and for next to nothing where nothing
+   * is: ask for parts where that is too long.
    *
    * Linux tells only those who own the file or may write it: others get `EPERM`. Throws `ERR_MAPPED_FILE_NOT_MAPPABLE` for
    * what cannot be mapped, `ERR_MAPPED_FILE_NOT_SEEKABLE` for what does not tell its size, `ERR_OUT_OF_RANGE` for more
