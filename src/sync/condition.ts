@@ -2,14 +2,12 @@ import { invalidArgType } from '../errors.js';
 import type { MappedFile } from '../mapped-file.js';
 import { type Position, toCount } from '../ranges.js';
 import { MutexGuard } from './mutex.js';
-import { type Limits, limitsOf, type WaitOptions } from './options.js';
+import { type Limits, limitsOf, unlimited, type WaitOptions } from './options.js';
 import { Region } from './region.js';
 import { everybody, sleep, sleepSync, wake } from './sleep.js';
 
 const kind = 0x016e6f63; // 'con', version 1
 const countWord = 1;
-
-const forEver: Limits = { deadline: Infinity, signal: undefined };
 
 /**
  * Waiting, in a file, for what a {@link SharedMutex} protects to become so: for all processes and threads that have the
@@ -55,7 +53,7 @@ export class SharedCondition implements Disposable {
     try {
       return (await sleep(this.#region, limits, { index: countWord, expected }).promise) ? 'ok' : 'timed-out';
     } finally {
-      await guard.resume(forEver);
+      await guard.resume(unlimited);
     }
   }
 
@@ -66,7 +64,7 @@ export class SharedCondition implements Disposable {
     try {
       return sleepSync(this.#region, limits, { index: countWord, expected }) ? 'ok' : 'timed-out';
     } finally {
-      guard.resumeSync(forEver);
+      guard.resumeSync(unlimited);
     }
   }
 

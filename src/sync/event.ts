@@ -38,13 +38,9 @@ export class Event {
     return sleepSync(this.#region, limits, { index: this.#index, expected: prepared }, ready);
   }
 
-  get isAwaited(): boolean {
-    return (Atomics.load(this.#words, this.#index) & awaited) !== 0;
-  }
-
-  /** Wakes all who wait. */
+  /** Wakes all who wait. To be called after an atomic operation, behind which what there is to do is seen. */
   announce(): void {
-    const word = Atomics.load(this.#words, this.#index);
+    const word = this.#words[this.#index] as number;
     if ((word & awaited) === 0) return;
     // Whoever says so meanwhile has something to find.
     if (Atomics.compareExchange(this.#words, this.#index, word, (word + 1) | 0) === word) {

@@ -15,13 +15,18 @@ export interface Limits {
   readonly signal: AbortSignal | undefined;
 }
 
+/** @internal */
+export const unlimited: Limits = { deadline: Infinity, signal: undefined };
+
 /** Checks options, and starts the clock. Throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. @internal */
 export function limitsOf(options: unknown): Limits {
+  if (options === undefined) return unlimited;
   const { timeout = Infinity, signal } = optionsOf(options) as WaitOptions;
   if (typeof timeout !== 'number') throw invalidArgType('options.timeout', 'of type number', timeout);
   if (!(timeout >= 0)) throw outOfRange('options.timeout', '>= 0', timeout);
   checkSignal(signal);
-  return { deadline: performance.now() + timeout, signal };
+  // The clock costs more than what need not wait.
+  return { deadline: timeout === Infinity ? timeout : performance.now() + timeout, signal };
 }
 
 /** Throws `ERR_INVALID_ARG_TYPE` for what is no object. @internal */

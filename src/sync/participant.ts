@@ -16,6 +16,11 @@ export const idMask = 2 ** idBits - 1;
 /** Behind every position: no byte of the file is meant. Even numbers only, as there are no others from here on. */
 const lockOf = (id: number): number => 2 ** 53 + 2 * id;
 
+/** Whether something that is at a position is owned now. @internal */
+export interface Holding {
+  held: boolean;
+}
+
 /** Those of this thread, by their numbers. */
 const ours = new Map<number, Participant>();
 const participants = new WeakMap<WindowCache, Participant>();
@@ -30,8 +35,7 @@ const participants = new WeakMap<WindowCache, Participant>();
  */
 export class Participant {
   readonly id: number;
-  /** Positions of what it owns now. */
-  readonly held = new Set<number>();
+  readonly #holdings = new Map<number, Holding>();
   readonly #locker: number;
   readonly #errors: FileErrors;
 
@@ -58,6 +62,20 @@ export class Participant {
     return participant;
   }
 
+  /** What its locks at a position say, all of which are one. */
+  holding(position: number): Holding {
+    let holding = this.#holdings.get(position);
+    if (holding === undefined) {
+      holding = { held: false };
+      this.#holdings.set(position, holding);
+    }
+    return holding;
+  }
+
+  holds(position: number): boolean {
+    return this.#holdings.get(position)?.held === true;
+  }
+
   #choose(): number {
     for (;;) {
       const id = 1 + Math.floor(Math.random() * idMask);
@@ -76,7 +94,7 @@ export class Participant {
   isDead(id: number, position: number): boolean {
     const own = ours.get(id);
     // Whoever wrote our number there, it was not us.
-    if (own !== undefined) return !own.held.has(position);
+    if (own !== undefined) return !own.holds(position);
     if (!this.#lock(id, shared)) return false;
     this.#lock(id, none);
     return true;
@@ -84,6 +102,6 @@ export class Participant {
 
   /** Whether somebody on this thread owns it. */
   static isOurs(id: number, position: number): boolean {
-    return ours.get(id)?.held.has(position) === true;
+    return ours.get(id)?.holds(position) === true;
   }
 }

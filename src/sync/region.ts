@@ -1,8 +1,11 @@
 import { invalidArgType, invalidState, MappedFileError, outOfRange } from '../errors.js';
 import { FileErrors } from '../file-errors.js';
 import { type Inside, insideOf, type MappedFile } from '../mapped-file.js';
+import { native } from '../native.js';
 import { type Position, toPosition } from '../ranges.js';
 import type { ViewMemory, WindowCache } from '../window-cache.js';
+
+const { faults } = native;
 
 /**
  * The bytes that a primitive lives in: a view of its own, shared and writable, until it is released or the file closed.
@@ -19,6 +22,8 @@ export class Region {
   readonly sleepers = new Set<{ gone(): void }>();
   readonly #memory: ViewMemory;
   readonly #errors: FileErrors;
+  /** The process's count of lost pages when none of them was known to be of this region. */
+  #seenFaults = faults[0] as number;
 
   /** Throws for what is no file that is writable and mapped, and for a range that is not inside it, or not aligned. */
   constructor(file: MappedFile, position: Position, length: number) {
@@ -57,9 +62,10 @@ export class Region {
     return this.words.length === 0;
   }
 
-  /** Throws when the region is released. Cheap. */
+  /** Throws when the region is released, or has lost a page. Cheap. */
   enter(): void {
     if (this.words.length === 0) throw this.gone();
+    if (faults[0] !== this.#seenFaults) this.check();
   }
 
   /** What to throw when it is released. */
@@ -69,8 +75,10 @@ export class Region {
 
   /** Throws when the region is released, or the file has become too short for it: one fstat(2). */
   check(): void {
-    this.enter();
+    if (this.words.length === 0) throw this.gone();
+    const seen = faults[0] as number;
     this.cache.checkView(this.#memory.lease);
+    this.#seenFaults = seen;
   }
 
   /** What to throw for bytes that no well-behaved process can have written there. */

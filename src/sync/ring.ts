@@ -1,19 +1,17 @@
 import { isArrayBufferView } from 'node:util/types';
 import { ReadableStream, WritableStream } from 'node:stream/web';
-import { plainBytes } from '../bytes.js';
+import { bytesIn, plainBytes } from '../bytes.js';
 import { checkSignal, invalidArgType, outOfRange } from '../errors.js';
 import { insideOf, type MappedFile } from '../mapped-file.js';
-import { native } from '../native.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
 import { settled } from '../turn.js';
 import { Event } from './event.js';
-import { type Limits, limitsOf, optionsOf, type WaitOptions } from './options.js';
+import { type Limits, limitsOf, optionsOf, unlimited, type WaitOptions } from './options.js';
 import { Region } from './region.js';
 import { RobustLock } from './robust-lock.js';
 import { Turns } from './turns.js';
 
 const kind = 0x016e6972; // 'rin', version 1
-const { faults } = native;
 
 /** The header, in words: what its producers change, and what its consumers do, on lines of the cache of their own. */
 const capacityWord = 1;
@@ -36,7 +34,8 @@ const leastLength = headerLength + 2 * wordSize;
 const tries = 100;
 /** For how many milliseconds those wait who do not want to wait: another process may stand still in the middle. */
 const moment = 10;
-/** After so many records the file's size is looked at. */
+/** For a record of this length, or after so many of them, the file's size is looked at. */
+const exactFrom = 4096;
 const looksAfter = 256;
 /** Copies up to this length are loops: a call into the engine costs more. */
 const loopUpTo = 64;
@@ -113,7 +112,7 @@ export class SharedRing implements Disposable {
     const room = (this.#bytes.length - headerLength) & -wordSize;
     if (Atomics.load(this.#words, 0) === 0) {
       // Two who find nothing there make it one after the other.
-      this.#producers.acquireSync(limitsOf(undefined));
+      this.#producers.acquireSync(unlimited);
       try {
         if (Atomics.load(this.#words, 0) === 0) {
           Atomics.store(this.#words, capacityWord, room);
@@ -152,8 +151,8 @@ export class SharedRing implements Disposable {
   // --- producers -------------------------------------------------------------------------------------------------
 
   /**
-   * Puts a record in, as soon as there is room; a string as UTF-8. The bytes are taken when there is, so leave them as
-   * they are until the promise is settled. Those who wait on one thread are served in their order.
+   * Puts a record in, as soon as there is room; a string as UTF-8. The bytes are taken when it is called: the array may be
+   * reused at once. Those who wait on one thread are served in their order.
    *
    * Rejects with `ERR_OUT_OF_RANGE` for a record that is longer than the capacity less 4, `ERR_MAPPED_FILE_RING_ENDED`
    * after {@link end}, `ERR_MAPPED_FILE_TIMED_OUT` after `options.timeout`, and as {@link wait}. Then it is not in.
@@ -164,7 +163,8 @@ export class SharedRing implements Disposable {
       const limits = limitsOf(options);
       limits.signal?.throwIfAborted();
       if (this.#pushing.idle && this.#tryPush(bytes) === undefined) return settled(undefined);
-      return this.#pushing.take(limits, () => this.#push(bytes, limits));
+      const kept = plainBytes(bytes).slice();
+      return this.#pushing.take(limits, () => this.#push(kept, limits));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -175,7 +175,7 @@ export class SharedRing implements Disposable {
       const prepared = this.#room.prepare();
       const refusal = this.#tryPush(bytes);
       if (refusal === undefined) return;
-      const ready = (): boolean => this.#hasRoom(bytes.length) || Atomics.load(this.#words, endedWord) !== 0;
+      const ready = (): boolean => this.#hasRoom(bytesIn(bytes)) || Atomics.load(this.#words, endedWord) !== 0;
       const waiting = refusal === 'busy' ? this.#producers.pause(limits) : this.#room.wait(prepared, limits, ready);
       if (!(await waiting)) throw this.#region.timedOut();
       this.#region.check();
@@ -193,7 +193,7 @@ export class SharedRing implements Disposable {
       const roused =
         refusal === 'busy'
           ? this.#producers.pauseSync(limits)
-          : this.#room.waitSync(prepared, limits, () => this.#hasRoom(bytes.length));
+          : this.#room.waitSync(prepared, limits, () => this.#hasRoom(bytesIn(bytes)));
       if (!roused) throw this.#region.timedOut();
     }
   }
@@ -217,7 +217,7 @@ export class SharedRing implements Disposable {
    */
   end(): void {
     this.#region.check();
-    this.#producers.acquireSync(limitsOf(undefined));
+    this.#producers.acquireSync(unlimited);
     try {
       Atomics.store(this.#words, endedWord, 1);
     } finally {
@@ -232,24 +232,23 @@ export class SharedRing implements Disposable {
     this.#step();
     if (!this.#lock(this.#producers)) return 'busy';
     try {
+      // What only producers change is as the last one left it when he gave the lock back: plain reads will do.
       const words = this.#words;
-      if (Atomics.load(words, endedWord) !== 0) {
-        throw this.#region.error('ERR_MAPPED_FILE_RING_ENDED', 'The ring has ended');
-      }
-      const tail = Atomics.load(words, tailWord);
-      const { length } = record;
+      if (words[endedWord] !== 0) throw this.#region.error('ERR_MAPPED_FILE_RING_ENDED', 'The ring has ended');
+      const tail = words[tailWord] as number;
+      const length = bytesIn(record);
       const total = lengthInRing(length);
       if (this.#used(Atomics.load(words, headWord), tail) + total > this.#capacity) return 'full';
       const at = this.#wrapped(tail);
       words[(headerLength + at) / wordSize] = length + 1;
-      this.#copyIn(record, this.#wrapped(at + wordSize));
+      this.#copyIn(record, length, this.#wrapped(at + wordSize));
       // From here on it is there.
       Atomics.store(words, tailWord, this.#advanced(tail, total));
     } finally {
       this.#producers.release();
     }
     this.#records.announce();
-    if (faults[0] !== this.#region.cache.seenFaults) this.#region.check();
+    this.#region.enter();
     return undefined;
   }
 
@@ -331,18 +330,22 @@ export class SharedRing implements Disposable {
     let record: Buffer;
     let used: number;
     try {
-      const head = Atomics.load(words, headWord);
-      // Before the tail: an end that is seen comes after the last record.
-      const ended = Atomics.load(words, endedWord) !== 0;
+      const head = words[headWord] as number;
       used = this.#used(head, Atomics.load(words, tailWord));
-      if (used === 0) return ended ? 'ended' : 'empty';
+      if (used === 0) {
+        if (Atomics.load(words, endedWord) === 0) return 'empty';
+        // The end comes after the last record.
+        used = this.#used(head, Atomics.load(words, tailWord));
+        if (used === 0) return 'ended';
+      }
       const at = this.#wrapped(head);
       const length = (words[(headerLength + at) / wordSize] as number) - 1;
       const total = length < 0 || length >= used ? Infinity : lengthInRing(length);
       if (total > used) throw this.#region.invalid('The ring was overwritten');
       record = Buffer.allocUnsafe(length);
-      this.#copyOut(record, this.#wrapped(at + wordSize));
-      if (faults[0] !== this.#region.cache.seenFaults) this.#region.check();
+      this.#copyOut(record, length, this.#wrapped(at + wordSize));
+      if (length < exactFrom) this.#region.enter();
+      else this.#region.check();
       used -= total;
       Atomics.store(words, headWord, this.#advanced(head, total));
     } finally {
@@ -402,7 +405,7 @@ export class SharedRing implements Disposable {
         // The sink's abort is only called when its write has settled; the types lack the controller's signal.
         const { signal } = controller as { signal?: AbortSignal };
         signal?.addEventListener('abort', () => ending.end(signal.reason), { once: true });
-        ending.signal.addEventListener('abort', () => controller.error(ending.signal.reason), { once: true });
+        ending.whenTheirs((reason) => controller.error(reason));
       },
       write: (chunk) => this.push(chunk, { signal: ending.signal }),
       close: () => {
@@ -463,19 +466,22 @@ export class SharedRing implements Disposable {
     return position >= this.#capacity ? position - this.#capacity : position;
   }
 
-  #copyIn(record: Uint8Array, at: number): void {
-    const first = Math.min(record.length, this.#capacity - at);
+  #copyIn(record: Uint8Array, length: number, at: number): void {
+    const first = Math.min(length, this.#capacity - at);
     copy(record, 0, this.#bytes, headerLength + at, first);
-    if (first < record.length) copy(record, first, this.#bytes, headerLength, record.length - first);
+    if (first < length) copy(record, first, this.#bytes, headerLength, length - first);
   }
 
-  #copyOut(record: Uint8Array, at: number): void {
-    const first = Math.min(record.length, this.#capacity - at);
+  #copyOut(record: Uint8Array, length: number, at: number): void {
+    const first = Math.min(length, this.#capacity - at);
     copy(this.#bytes, headerLength + at, record, 0, first);
-    if (first < record.length) copy(this.#bytes, headerLength, record, first, record.length - first);
+    if (first < length) copy(this.#bytes, headerLength, record, first, length - first);
   }
 
+  /** A record's bytes. A short one is only indexed, and taken as it is; its `length` is not to be trusted. */
   #bytesOf(record: unknown): Uint8Array {
+    const length = bytesIn(record);
+    if (length >= 0 && length <= loopUpTo && length <= this.#capacity - wordSize) return record as Uint8Array;
     let bytes: Uint8Array;
     if (typeof record === 'string') bytes = Buffer.from(record);
     else if (isArrayBufferView(record)) bytes = plainBytes(record);
@@ -506,6 +512,7 @@ function rangeLength(file: MappedFile, position: Position, length: unknown): num
 class Ending {
   readonly #controller = new AbortController();
   readonly #theirs: AbortSignal | undefined;
+  #tell: (reason: unknown) => void = () => {};
 
   constructor(theirs: AbortSignal | undefined) {
     checkSignal(theirs);
@@ -518,7 +525,16 @@ class Ending {
     return this.#controller.signal;
   }
 
-  readonly #follow = (): void => this.#controller.abort(this.#theirs?.reason);
+  readonly #follow = (): void => {
+    this.#controller.abort(this.#theirs?.reason);
+    this.#tell(this.#theirs?.reason);
+  };
+
+  /** Tells when it was the caller's signal. */
+  whenTheirs(tell: (reason: unknown) => void): void {
+    if (this.signal.aborted) tell(this.signal.reason);
+    else this.#tell = tell;
+  }
 
   end(reason: unknown): void {
     this.forget();

@@ -1,5 +1,5 @@
 import type { Limits } from './options.js';
-import { idMask, Participant } from './participant.js';
+import { type Holding, idMask, Participant } from './participant.js';
 import type { Region } from './region.js';
 import { type Awaited, sleep, sleepSync, wake } from './sleep.js';
 import { Turns } from './turns.js';
@@ -23,6 +23,8 @@ export class RobustLock {
   readonly #words: Int32Array;
   readonly #index: number;
   readonly #owner: Participant;
+  readonly #id: number;
+  readonly #holding: Holding;
   /** Position of the word. */
   readonly #position: number;
   readonly #turns: Turns;
@@ -33,7 +35,9 @@ export class RobustLock {
     this.#index = index;
     this.#turns = new Turns(region);
     this.#owner = Participant.of(region.inside);
+    this.#id = this.#owner.id;
     this.#position = region.position + index * Int32Array.BYTES_PER_ELEMENT;
+    this.#holding = this.#owner.holding(this.#position);
   }
 
   /** Takes it if it is free. Whether the owner lives is not looked at. */
@@ -42,10 +46,13 @@ export class RobustLock {
   }
 
   #take(flag: number): boolean {
-    const word = Atomics.load(this.#words, this.#index);
-    if (ownerOf(word) !== 0) return false;
-    if (Atomics.compareExchange(this.#words, this.#index, word, this.#owner.id | flag) !== word) return false;
-    this.#owner.held.add(this.#position);
+    const word = Atomics.compareExchange(this.#words, this.#index, 0, this.#id | flag);
+    if (word !== 0) {
+      // Flags alone are nobody.
+      if (ownerOf(word) !== 0) return false;
+      if (Atomics.compareExchange(this.#words, this.#index, word, this.#id | flag) !== word) return false;
+    }
+    this.#holding.held = true;
     return true;
   }
 
@@ -53,8 +60,8 @@ export class RobustLock {
   #tryInherit(): boolean {
     const word = Atomics.load(this.#words, this.#index);
     if (!this.#isLeft(word)) return false;
-    if (Atomics.compareExchange(this.#words, this.#index, word, this.#owner.id | contended) !== word) return false;
-    this.#owner.held.add(this.#position);
+    if (Atomics.compareExchange(this.#words, this.#index, word, this.#id | contended) !== word) return false;
+    this.#holding.held = true;
     return true;
   }
 
@@ -143,13 +150,13 @@ export class RobustLock {
 
   /** Gives it back. Throws when somebody else's number is there. */
   release(): void {
-    this.#owner.held.delete(this.#position);
+    this.#holding.held = false;
     if (this.#region.released) return;
-    let word = this.#owner.id;
+    let word = this.#id;
     for (;;) {
       const seen = Atomics.compareExchange(this.#words, this.#index, word, 0);
       if (seen === word) break;
-      if (ownerOf(seen) !== this.#owner.id) throw this.#region.invalid('The lock was overwritten');
+      if (ownerOf(seen) !== this.#id) throw this.#region.invalid('The lock was overwritten');
       word = seen;
     }
     if ((word & contended) !== 0) wake(this.#region, this.#index, 1);

@@ -30,3 +30,11 @@ export async function attemptAsync(run: () => Promise<unknown>): Promise<Outcome
 export function codeOf(run: () => unknown): unknown {
   return attempt(run).error?.code;
 }
+
+/** The code of what a promise rejects with, or undefined. */
+export function rejectionCode(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => undefined,
+    (error: { code?: unknown }) => error.code,
+  );
+}
