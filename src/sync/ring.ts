@@ -159,8 +159,8 @@ export class SharedRing implements Disposable {
    */
   push(record: NodeJS.ArrayBufferView | string, options?: WaitOptions): Promise<void> {
     try {
-      const bytes = this.#bytesOf(record);
       const limits = limitsOf(options);
+      const bytes = this.#bytesOf(record);
       limits.signal?.throwIfAborted();
       if (this.#pushing.idle && this.#tryPush(bytes) === undefined) return settled(undefined);
       const kept = plainBytes(bytes).slice();
@@ -184,8 +184,8 @@ export class SharedRing implements Disposable {
 
   /** As {@link push}, blocking the thread. */
   pushSync(record: NodeJS.ArrayBufferView | string, options?: Omit<WaitOptions, 'signal'>): void {
-    const bytes = this.#bytesOf(record);
     const limits = limitsOf(options);
+    const bytes = this.#bytesOf(record);
     while (this.#tryPush(bytes) !== undefined) {
       const prepared = this.#room.prepare();
       const refusal = this.#tryPush(bytes);

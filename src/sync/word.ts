@@ -1,6 +1,6 @@
 import { invalidArgType } from '../errors.js';
 import type { MappedFile } from '../mapped-file.js';
-import { type Position, toCount } from '../ranges.js';
+import { type Position, toCount, toPosition } from '../ranges.js';
 import { type Limits, limitsOf, type WaitOptions } from './options.js';
 import { Region } from './region.js';
 import { everybody, sleep, sleepSync, wake } from './sleep.js';
@@ -17,7 +17,7 @@ class Words {
   #last: Region | undefined;
 
   take(file: MappedFile, position: Position): Region {
-    let region = this.#regions.get(Number(position));
+    let region = this.#regions.get(toPosition(position));
     if (region === undefined || region.released) {
       region = new Region(file, position, Int32Array.BYTES_PER_ELEMENT);
       this.#regions.set(region.position, region);

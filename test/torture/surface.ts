@@ -94,11 +94,36 @@ export const surface: Readonly<Record<string, Surface>> = {
     called: ['pending', 'close', 'bytesWritten'],
     not: { ...made, _construct: protocol, _write: protocol, _writev: protocol, _final: protocol, _destroy: protocol },
   },
+  SharedMutex: {
+    called: ['new', 'static byteLength', 'lock', 'lockSync', 'tryLock', 'dispose', '[Symbol.dispose]'],
+  },
+  MutexGuard: {
+    called: ['ownerDied', 'released', 'release', '[Symbol.dispose]'],
+    not: { ...made, suspend: 'internal', resume: 'internal', resumeSync: 'internal' },
+  },
+  SharedSemaphore: {
+    called: [
+      ...['new', 'static byteLength', 'permits', 'acquire', 'acquireSync', 'tryAcquire', 'release'],
+      ...['dispose', '[Symbol.dispose]'],
+    ],
+  },
+  SharedCondition: {
+    called: [...['new', 'static byteLength', 'wait', 'waitSync', 'notify', 'notifyAll', 'dispose', '[Symbol.dispose]']],
+  },
+  SharedBarrier: { called: ['new', 'static byteLength', 'wait', 'waitSync', 'dispose', '[Symbol.dispose]'] },
+  SharedRing: {
+    called: [
+      ...['new', 'capacity', 'used', 'ended', 'push', 'pushSync', 'tryPush', 'shift', 'shiftSync', 'tryShift', 'end'],
+      ...['readable', 'writable', 'dispose', '[Symbol.dispose]'],
+    ],
+  },
+  /** The functions of `sliding-mmap/sync`, which belong to no class. */
+  sync: { called: ['wait', 'waitSync', 'notify'] },
   MappedFileError: { called: [], not: { new: 'only thrown', name: 'only thrown' } },
 };
 
 /**
- * The ways into the package. Those that are not `.` have no part in the hostile calls: `fs` gives node:fs's arguments to
+ * The ways into the package. Those that are not `.` or `./sync` have no part in the hostile calls: `fs` gives node:fs's arguments to
  * node:fs as they are, and test/properties/fs compares the two; adapters are a parser's side of the calls above.
  */
 export const entries: readonly string[] = ['.', './fs', './fs/promises', './adapters', './sync', './package.json'];

@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { inspect, isDeepStrictEqual } from 'node:util';
 import * as library from 'sliding-mmap';
 import { type FileLock, MappedFile, MappedFileError, MappedView, WindowPool } from 'sliding-mmap';
+import * as sync from 'sliding-mmap/sync';
 import { native } from '#src/native.js';
 import { HostileValues } from '../hostile-values.js';
 import { Random } from '../support.js';
@@ -161,7 +162,27 @@ async function consume(what: string, result: unknown): Promise<void> {
 }
 
 /** Classes whose objects are used more than once. */
-const lasting = new Set<string | undefined>(['LineIndex', 'FileBlob', 'Matches']);
+const lasting = new Set<string | undefined>([
+  ...['LineIndex', 'FileBlob', 'Matches', 'MutexGuard'],
+  ...['SharedMutex', 'SharedSemaphore', 'SharedCondition', 'SharedBarrier', 'SharedRing'],
+]);
+
+/** What may wait for ever. */
+const waiting = new Set([
+  ...['sync.wait', 'SharedMutex.lock', 'SharedSemaphore.acquire', 'SharedCondition.wait', 'SharedBarrier.wait'],
+  ...['SharedRing.push', 'SharedRing.shift'],
+]);
+
+/** What may block for ever, by the place of the argument that limits it. */
+const blocking: Readonly<Record<string, number>> = {
+  'sync.waitSync': 3,
+  'SharedMutex.lockSync': 0,
+  'SharedSemaphore.acquireSync': 0,
+  'SharedCondition.waitSync': 1,
+  'SharedBarrier.waitSync': 0,
+  'SharedRing.pushSync': 1,
+  'SharedRing.shiftSync': 0,
+};
 
 /** Resolves with `undefined` when something that may wait for ever does not come soon. */
 async function soon<T>(waited: Promise<T>): Promise<T | undefined> {
@@ -315,7 +336,38 @@ const leading: Readonly<Record<string, () => unknown>> = {
   'MappedFile.static sharedSync': () => 'sliding-mmap-hostile',
   'MappedFile.static anonymous': () => values.small(),
   'MappedFile.lineIndex': () => ({ onProgress: values.callback() }),
+  ...Object.fromEntries(
+    ['SharedMutex', 'SharedSemaphore', 'SharedCondition', 'SharedBarrier', 'SharedRing'].map((name) => [
+      `${name}.new`,
+      () => file,
+    ]),
+  ),
+  ...Object.fromEntries(['sync.wait', 'sync.waitSync', 'sync.notify'].map((name) => [name, () => file])),
+  'SharedCondition.wait': guard,
+  'SharedCondition.waitSync': guard,
 };
+
+function guard(): unknown {
+  return made.find(({ known }) => known.name === 'MutexGuard')?.object;
+}
+
+/** Makes something by which processes wait for each other, where there is nothing yet. */
+function makeShared(): void {
+  const position = 4 * random.below(4000);
+  quietly(() => {
+    if (random.chance(0.7)) file.writeSync(Buffer.alloc(400), 0, 400, position);
+    const makers = [
+      () => new sync.SharedMutex(file, position),
+      () => new sync.SharedSemaphore(file, position, { permits: random.below(3) }),
+      () => new sync.SharedCondition(file, position),
+      () => new sync.SharedBarrier(file, position, 1 + random.below(2)),
+      () => new sync.SharedRing(file, position, random.chance(0.5) ? { length: 400 } : {}),
+    ];
+    const object = random.pick<() => object>(makers)();
+    made.push({ known: classOf(object) as Known, object });
+    if (made.length > 8) made.shift();
+  });
+}
 
 async function call(name: string, target: unknown, method: Method, manner: Manner = 'right'): Promise<void> {
   perMethod.set(name, (perMethod.get(name) ?? 0) + 1);
@@ -325,7 +377,9 @@ async function call(name: string, target: unknown, method: Method, manner: Manne
     if (leading[name] !== undefined && random.chance(0.5)) args[0] = leading[name]();
     // Room is taken for all of it, and the name stays for the next run.
     if (/\.static shared/.test(name) && typeof args[1] === 'number' && Math.abs(args[1]) < 2 ** 45) args[1] %= 2 ** 20;
-    const result = await method.apply(target, args);
+    if (blocking[name] !== undefined) args[blocking[name]] = { timeout: random.below(2) };
+    const returned = method.apply(target, args);
+    const result = await (waiting.has(name) ? soon(Promise.resolve(returned)) : returned);
     // What a caller's own class makes is his.
     if (manner === 'right' && name !== 'MappedView.as') await consume(name, result);
   } catch (error) {
@@ -357,12 +411,23 @@ async function step(): Promise<void> {
   if (kind < 4) return call('MappedFile.static openSync', MappedFile, MappedFile.openSync as Method);
   if (kind < 5) return callMember(known.get(WindowPool as unknown as Class) as Known, new WindowPool());
   if (kind < 15 && views.length > 0) return callMember(ofView, random.pick(views));
-  if (kind < 30 && made.length > 0) {
+  if (kind < 18) return makeShared();
+  if (kind < 20) {
+    const [name, method] = random.pick(Object.entries(functions));
+    return call(`sync.${name}`, undefined, method);
+  }
+  if (kind < 35 && made.length > 0) {
     const { known, object } = random.pick(made);
     return callMember(known, object);
   }
   await callMember(ofFile, file);
 }
+
+const functions: Readonly<Record<string, Method>> = {
+  wait: sync.wait as Method,
+  waitSync: sync.waitSync as Method,
+  notify: sync.notify as Method,
+};
 
 function tidyUp(): void {
   const size = file.closed ? -1 : fs.statSync('data').size;
@@ -391,7 +456,8 @@ function descriptors(): string[] {
 async function main(): Promise<void> {
   // It is emptied again and again.
   if (fs.readdirSync('.').length > 0) throw new Error(`Not an empty folder: ${process.cwd()}`);
-  for (const [name, value] of Object.entries(library)) {
+  for (const [name, value] of Object.entries({ ...library, ...sync })) {
+    if (functions[name] !== undefined) continue;
     if (typeof value === 'function') learn(value as unknown as Class);
     else complaints.push(`'${name}' is no class: nobody calls it`);
   }

@@ -52,6 +52,4 @@ async function shift(): Promise<never> {
 }
 
 process.send?.('ready');
-const roles: Record<string, () => Promise<never>> = { lock, push, shift };
-await roles[role]!();
-[role as 'lock' | 'push' | 'shift']();
+await (role === 'lock' ? lock() : role === 'push' ? push() : shift());
