@@ -32,6 +32,8 @@ const leastLength = headerLength + 2 * wordSize;
 
 /** Tries for a lock that another has, which gives it back in a microsecond if it is running. */
 const tries = 100;
+/** Looks, before a thread goes to sleep: the other side, if it is running, needs no longer than that to be woken. */
+const looks = 500;
 /** For how many milliseconds those wait who do not want to wait: another process may stand still in the middle. */
 const moment = 10;
 /** For a record of this length, or after so many of them, the file's size is looked at. */
@@ -187,6 +189,7 @@ export class SharedRing implements Disposable {
     const limits = limitsOf(options);
     const bytes = this.#bytesOf(record);
     while (this.#tryPush(bytes) !== undefined) {
+      for (let i = 0; i < looks && !this.#hasRoom(bytesIn(bytes)); i++);
       const prepared = this.#room.prepare();
       const refusal = this.#tryPush(bytes);
       if (refusal === undefined) return;
@@ -297,6 +300,7 @@ export class SharedRing implements Disposable {
     const limits = limitsOf(options);
     let taken = this.#tryShift();
     while (typeof taken !== 'object' && taken !== 'ended') {
+      for (let i = 0; i < looks && !this.#isReadable; i++);
       const prepared = this.#records.prepare();
       taken = this.#tryShift();
       if (taken !== 'busy' && taken !== 'empty') break;
