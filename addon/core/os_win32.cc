@@ -544,7 +544,9 @@ int Lock(int fd, uint64_t start, uint64_t length, LockKind kind) {
   constexpr uint64_t kBehind = uint64_t{1} << 62;
   if (start >= kBehind || length > kBehind - start) return EINVAL;
   const uint64_t from = kBehind + start;
-  const uint64_t bytes = length == 0 ? kBehind - start : length;
+  // What has no end ends behind the last byte that JavaScript can name: locks from there on are no bytes'.
+  constexpr uint64_t kEndOfPositions = uint64_t{1} << 53;
+  const uint64_t bytes = length == 0 ? kEndOfPositions - start : length;
   OVERLAPPED where = {};
   where.Offset = static_cast<DWORD>(from);
   where.OffsetHigh = static_cast<DWORD>(from >> 32);

@@ -101,7 +101,7 @@ export class SharedMutex implements Disposable {
 
   readonly #region: Region;
   readonly #lock: RobustLock;
-  /** Guards that are not released; the region is needed as long as there are any. */
+  /** Guards that are not released, and those to come; the region is needed as long as there are any. */
   #guards = 0;
   #disposed = false;
 
@@ -126,7 +126,13 @@ export class SharedMutex implements Disposable {
   async lock(options?: WaitOptions): Promise<MutexGuard> {
     const limits = limitsOf(options);
     this.#enter();
-    return this.#guard(await this.#lock.acquire(limits));
+    this.#guards++;
+    try {
+      return this.#guard(await this.#lock.acquire(limits));
+    } catch (error) {
+      this.#leave();
+      throw error;
+    }
   }
 
   /**
@@ -136,14 +142,18 @@ export class SharedMutex implements Disposable {
   lockSync(options?: Omit<WaitOptions, 'signal'>): MutexGuard {
     const limits = limitsOf(options);
     this.#enter();
-    return this.#guard(this.#lock.acquireSync(limits));
+    const acquired = this.#lock.acquireSync(limits);
+    this.#guards++;
+    return this.#guard(acquired);
   }
 
   /** Takes the lock if nobody else has it, or its owner is dead; else gives `null`. */
   tryLock(): MutexGuard | null {
     this.#enter();
     const acquired = this.#lock.tryAcquire();
-    return acquired === undefined ? null : this.#guard(acquired);
+    if (acquired === undefined) return null;
+    this.#guards++;
+    return this.#guard(acquired);
   }
 
   /** Ends the use of this object: what waits rejects with `ERR_INVALID_STATE`. Guards stay as they are. Idempotent. */
@@ -164,10 +174,11 @@ export class SharedMutex implements Disposable {
   }
 
   #guard(acquired: Acquired): MutexGuard {
-    this.#guards++;
-    return new MutexGuard(this.#region, this.#lock, acquired, () => {
-      this.#guards--;
-      if (this.#guards === 0 && this.#disposed) this.#region.release();
-    });
+    return new MutexGuard(this.#region, this.#lock, acquired, () => this.#leave());
+  }
+
+  #leave(): void {
+    this.#guards--;
+    if (this.#guards === 0 && this.#disposed) this.#region.release();
   }
 }

@@ -21,8 +21,8 @@ export interface Holding {
   held: boolean;
 }
 
-/** Those of this thread, by their numbers. */
-const ours = new Map<number, Participant>();
+/** Those of this thread, by their numbers. One that was collected, with a file that nobody closed, has died. */
+const ours = new Map<number, WeakRef<Participant>>();
 const participants = new WeakMap<WindowCache, Participant>();
 
 /**
@@ -49,8 +49,9 @@ export class Participant {
       descriptor.giveBackLocker(this.#locker);
       throw error;
     }
-    ours.set(this.id, this);
-    cache.retain(() => ours.delete(this.id));
+    ours.set(this.id, new WeakRef(this));
+    const { id } = this;
+    cache.retain(() => ours.delete(id));
   }
 
   static of(inside: Inside): Participant {
@@ -92,7 +93,7 @@ export class Participant {
 
   /** Whether nobody lives any more who could own what is at a position under this number. */
   isDead(id: number, position: number): boolean {
-    const own = ours.get(id);
+    const own = ours.get(id)?.deref();
     // Whoever wrote our number there, it was not us.
     if (own !== undefined) return !own.holds(position);
     if (!this.#lock(id, shared)) return false;
@@ -102,6 +103,6 @@ export class Participant {
 
   /** Whether somebody on this thread owns it. */
   static isOurs(id: number, position: number): boolean {
-    return ours.get(id)?.holds(position) === true;
+    return ours.get(id)?.deref()?.holds(position) === true;
   }
 }

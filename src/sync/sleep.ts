@@ -80,8 +80,8 @@ class Entry implements Sleeper {
     if (this.#changed()) return this.#resolve(true);
     if (left <= 0) return this.#resolve(false);
 
-    sleepers.set(this.#id, this);
     this.#forget = this.#region.cache.retain((reason) => this.#fail(reason));
+    sleepers.set(this.#id, this);
     this.#region.sleepers.add(this);
     signal?.addEventListener('abort', this.#abort, { once: true });
     if (left <= longestTimer) this.#timer = setTimeout(() => this.end(false), Math.ceil(left));

@@ -323,6 +323,16 @@ describe('SharedMutex', function () {
     );
   });
 
+  it('is given back when it was got just as its object was disposed', async () => {
+    using zeros = new Zeros();
+    const mutex = new SharedMutex(zeros.file);
+    const got = mutex.lock();
+    mutex.dispose();
+    (await got).release();
+    using again = new SharedMutex(zeros.file).tryLock();
+    assert.equal(again?.ownerDied, false);
+  });
+
   it('throws when the file is cut, and when it is disposed', async () => {
     using zeros = new Zeros(8192);
     const mutex = new SharedMutex(zeros.file, 4096);
