@@ -1,0 +1,113 @@
+// Compiles the addon for every target that can be compiled on this machine, into prebuilds/, where node-gyp-build looks:
+// npm run prebuild -- [--force] [TUPLE …]    node scripts/prebuild.mjs --check
+//
+// What is newer than the sources is kept. For Linux it takes Debian's compilers, which it installs where it may, and for
+// macOS zig, from npm. A target that cannot be compiled here is told with the reason, and the status is 77 then. With
+// --check it compiles nothing and fails where a listed target is missing or out of date: publishing begins with that.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { compileAddon } from './lib/compile-addon.mjs';
+import { npmBinary, tail } from './lib/npm-binary.mjs';
+import { prebuildPath, targets, whyNot, zig } from './lib/prebuilds.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const notBuilt = 77;
+const args = process.argv.slice(2);
+const only = args.filter((arg) => !arg.startsWith('--'));
+
+if (args.includes('--check')) {
+  const wrong = targets.map((target) => [prebuildPath(target), whyNot(target)]).filter(([, why]) => why !== undefined);
+  for (const [path, why] of wrong) console.log(`prebuild: ${path} ${why}`);
+  if (wrong.length > 0) console.log('prebuild: not to be published. Run: npm run prebuild');
+  process.exit(wrong.length > 0 ? 1 : 0);
+}
+
+/**
+ * Whether this runs as the script that npm starts by itself before every `npm run build`, because of its name. npm tells a
+ * script no difference but by its own title, which is the command line that it was given.
+ */
+function isHookOfBuild() {
+  if (process.env.npm_lifecycle_event !== 'prebuild') return false;
+  let pid = process.ppid;
+  // npm, or a shell between it and this process.
+  for (let i = 0; i < 2; i++) {
+    const title = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+    if (/^npm\b/.test(title)) return !/\bprebuild\b/.test(title);
+    pid = Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);
+  }
+  return true;
+}
+
+if (process.platform !== 'linux') process.exit(process.env.npm_lifecycle_event === 'prebuild' ? 0 : notBuilt);
+if (isHookOfBuild()) process.exit(0);
+
+const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
+
+/** Debian's compiler for a target, as a command; installed where that can be done. */
+function debianCompiler(name) {
+  const command = name === 'x86-64-linux-gnu' ? 'x86_64-linux-gnu-g++' : `${name}-g++`;
+  if (has(command)) return [command];
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const install = ['install', '-y', '-q', '--no-install-recommends', `g++-${name}`];
+  const installed = spawnSync('apt-get', install, { encoding: 'utf8', env });
+  if (installed.status === 0 && has(command)) return [command];
+  throw new Error(`there is no ${command}, and g++-${name} cannot be installed: ${tail(installed, 1)}`);
+}
+
+function compilerFor(target) {
+  if (target.notYet !== undefined && !existsSync(join(root, target.notYet))) {
+    throw new Error(`${target.notYet} is not written yet`);
+  }
+  if (target.debian !== undefined) return { compiler: debianCompiler(target.debian) };
+  if (target.zig !== undefined) {
+    const command = npmBinary(zig.spec, zig.program, zig.integrity);
+    return { compiler: [command, 'c++', '-target', target.zig], flags: ['-Wl,-undefined,dynamic_lookup'] };
+  }
+  throw new Error(`there is no compiler for ${target.tuple} in the list`);
+}
+
+/** What of the C and C++ libraries the addon needs at least, where it can be told. */
+function needs(path) {
+  const { stdout = '' } = spawnSync('objdump', ['-T', path], { encoding: 'utf8' });
+  const most = (name) =>
+    [...stdout.matchAll(new RegExp(`\\b${name}_([\\d.]+)`, 'g'))]
+      .map(([, version]) => version)
+      .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+      .at(-1);
+  return ['GLIBC', 'GLIBCXX']
+    .map((name) => [name, most(name)])
+    .filter(([, version]) => version !== undefined)
+    .map((pair) => pair.join(' '))
+    .join(', ');
+}
+
+let failed = 0;
+let skipped = 0;
+for (const target of targets) {
+  if (only.length > 0 && !only.includes(target.tuple)) continue;
+  const path = prebuildPath(target);
+  const output = join(root, path);
+  let told = 'kept';
+  if (args.includes('--force') || whyNot(target) !== undefined) {
+    let compiler;
+    try {
+      compiler = compilerFor(target);
+    } catch (error) {
+      console.log(`prebuild: ${path}: not built: ${error.message}`);
+      skipped++;
+      continue;
+    }
+    rmSync(output, { force: true });
+    const { status, stdout, stderr, error } = compileAddon({ ...compiler, os: target.os, output });
+    if (status !== 0 || !existsSync(output)) {
+      console.log(`prebuild: ${path}: FAILED\n${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`);
+      failed++;
+      continue;
+    }
+    told = 'built';
+  }
+  console.log(`prebuild: ${path}: ${told}, ${(statSync(output).size / 1024).toFixed(0)} KiB. ${needs(output)}`.trim());
+}
+process.exit(failed > 0 ? 1 : skipped > 0 ? notBuilt : 0);
