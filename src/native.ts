@@ -266,15 +266,25 @@ export interface Native {
 function load(): Native {
   const require = createRequire(import.meta.url);
   const root = fileURLToPath(new URL('..', import.meta.url));
-  const find = require('node-gyp-build') as (root: string) => unknown;
+  const find = require('node-gyp-build') as { path(root: string): string };
+  const system = `${process.platform}-${process.arch}`;
+  const remedy = 'Install a C++ compiler, make and Python 3, then run: npm rebuild sliding-mmap';
+  let path: string;
   try {
-    return find(root) as Native;
+    path = find.path(root);
   } catch (cause) {
     throw new Error(
-      `sliding-mmap has no addon for ${process.platform}-${process.arch}: there is no prebuilt one, and it was not ` +
-        `compiled when the package was installed. Install a C++ compiler and make, then run: npm rebuild sliding-mmap`,
+      `sliding-mmap has no addon for ${system}: there is no prebuilt one, and it was not compiled when the package was ` +
+        `installed. ${remedy}`,
       { cause },
     );
+  }
+  try {
+    return require(path) as Native;
+  } catch (cause) {
+    // Most often the C or C++ library is older than those that it was linked with, or another one.
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`sliding-mmap cannot load its addon for ${system}, ${path}: ${why}. ${remedy}`, { cause });
   }
 }
 

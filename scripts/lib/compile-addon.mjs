@@ -1,6 +1,6 @@
 /** Compiles the addon by one command, for any system: what is compiled, and with what, is read from binding.gyp. */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,7 +26,7 @@ function target(os) {
  * Compiles and links `output` by `compiler`, a command in parts that takes gcc's options. Returns what spawnSync does:
  * `status` 0, or what the compiler printed.
  */
-export function compileAddon({ compiler, os, output, flags = [] }) {
+export function compileAddon({ compiler, os, output, flags = [], libraries: more = [] }) {
   const { sources, defines, flags: own, libraries } = target(os);
   mkdirSync(dirname(output), { recursive: true });
   const [command, ...before] = compiler;
@@ -38,7 +38,22 @@ export function compileAddon({ compiler, os, output, flags = [] }) {
       (folder) => ['-I', folder],
     ),
     ...sources.map((source) => join(root, source)),
-    ...['-o', output, ...libraries],
+    ...['-o', output, ...libraries, ...more],
   ];
   return spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
+}
+
+/**
+ * Makes, in `folder`, the library by which a Windows addon is linked to what the executable exports: Node-API, and what
+ * os_win32.cc takes of libuv. Returns its path.
+ */
+export function importLibrary(dlltool, folder) {
+  const { node_api_symbols: own, js_native_api_symbols: engine } = require('node-api-headers').symbols.v8;
+  const uv = ['uv_fs_close', 'uv_fs_req_cleanup', 'uv_get_osfhandle', 'uv_open_osfhandle'];
+  mkdirSync(folder, { recursive: true });
+  const definition = join(folder, 'node.def');
+  const library = join(folder, 'libnode.a');
+  writeFileSync(definition, ['NAME NODE.EXE', 'EXPORTS', ...own, ...engine, ...uv, ''].join('\n'));
+  execFileSync(dlltool, ['-d', definition, '-l', library], { stdio: 'inherit' });
+  return library;
 }

