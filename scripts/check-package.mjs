@@ -1,16 +1,30 @@
 // Packs the package, looks at what is in it, and uses it as a stranger would: installed from the tarball in an empty
-// project, from `import` and from `require`, and by TypeScript's two ways to resolve modules.
+// project, where there is no compiler, from `import` and from `require`, and by TypeScript's two ways to resolve modules.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { prebuildPath, targets } from './lib/prebuilds.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'check-package-'));
 const project = join(work, 'project');
+const installed = join(project, 'node_modules/sliding-mmap');
 
-const mostBytes = 1 << 20;
+/** With an addon for each of the targets. */
+const mostBytes = 4 << 20;
+const own = targets.find(({ tuple }) => tuple === `${process.platform}-${process.arch}`);
 const mayHold = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gyp)$/,
   /^addon\/(core|napi)\/\w+\.(h|cc)$/,
@@ -32,6 +46,15 @@ const mustHold = [
 // What this checkout was told about its addon must not reach the project.
 const env = { ...process.env };
 delete env.SLIDING_MMAP_PREBUILD;
+
+/** A machine with Node and a shell, and no compiler, make or Python. */
+function withoutCompiler() {
+  const bin = join(work, 'bin');
+  mkdirSync(bin);
+  symlinkSync(process.execPath, join(bin, 'node'));
+  symlinkSync('/bin/sh', join(bin, 'sh'));
+  env.PATH = bin;
+}
 
 /** Runs a command and gives what it printed; if it fails, the error tells all of it. */
 function run(cwd, command, ...args) {
@@ -82,12 +105,38 @@ function list() {
   return `${files.length} files`;
 }
 
+/** The addon for this machine, which a release has for all of them. */
+function prebuild() {
+  if (own === undefined) return 'none for this platform';
+  run(root, process.execPath, join(root, 'scripts/prebuild.mjs'), own.tuple);
+  return prebuildPath(own);
+}
+
 function install() {
   mkdirSync(project);
   write('package.json', JSON.stringify({ name: 'stranger', private: true }));
+  if (own !== undefined) withoutCompiler();
   npm(project, 'install', '--no-audit', '--no-fund', tarball);
-  const installed = join(project, 'node_modules/sliding-mmap');
-  return existsSync(join(installed, 'build')) ? 'addon compiled' : 'addon prebuilt';
+  const compiled = existsSync(join(installed, 'build'));
+  if (own !== undefined && compiled) throw new Error('The addon was compiled: the prebuilt one was not found');
+  return compiled ? 'addon compiled' : 'addon prebuilt, and no compiler there';
+}
+
+/** Neither a prebuilt addon nor a compiler. */
+function useWithout() {
+  if (own === undefined) return 'not tried on this platform';
+  const prebuilds = join(installed, 'prebuilds');
+  renameSync(prebuilds, `${prebuilds}.away`);
+  try {
+    node('import.mjs');
+  } catch (error) {
+    const said = /sliding-mmap has no addon for [\w-]+: there is no prebuilt one/.exec(error.message);
+    if (said === null) throw error;
+    return 'told';
+  } finally {
+    renameSync(`${prebuilds}.away`, prebuilds);
+  }
+  throw new Error('It ran without an addon');
 }
 
 const program = `
@@ -154,11 +203,13 @@ function compile(module, moduleResolution) {
 }
 
 const steps = [
+  ['npm run prebuild', prebuild],
   ['npm pack', pack],
   ['files', list],
   ['npm install, in an empty project', install],
   ['import', viaImport],
   ['require', viaRequire],
+  ['no addon and no compiler', useWithout],
   ['types, nodenext', () => compile('nodenext', 'nodenext')],
   ['types, bundler', () => compile('esnext', 'bundler')],
 ];
@@ -171,7 +222,7 @@ try {
     } catch (error) {
       failed++;
       console.log(`FAILED  ${name}\n${error.message}`);
-      if (tarball === undefined || step === install) break;
+      if (step === pack || step === install) break;
     }
   }
 } finally {
