@@ -192,6 +192,20 @@ export class WindowPool {
     return true;
   }
 
+  /** Takes all windows that are not pinned from their owners, and unmaps them. False when there are none. @internal */
+  evictIdle(): boolean {
+    const before = this.#windows;
+    for (let window = this.#newest; window !== undefined;) {
+      const { older } = window;
+      if (window.pins === 0) {
+        this.#evict(window);
+        this.#destroy(window);
+      }
+      window = older;
+    }
+    return this.#windows < before;
+  }
+
   get #bytes(): number {
     return this.#windowBytes + this.#viewBytes;
   }

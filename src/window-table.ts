@@ -290,11 +290,12 @@ export class WindowTable implements WindowOwner {
     return pages;
   }
 
-  /** Drops those that nobody uses now; false when there are none. Windows cuts no file that is mapped. */
+  /**
+   * Drops all windows of the pool, those of other files too, that nobody uses now; false when there are none. Windows
+   * cuts no file that is mapped, by whichever opening.
+   */
   dropIdle(): boolean {
-    const idle = [...this.#windows.values()].filter((window) => window.pins === 0);
-    for (const window of idle) this.#drop(window);
-    return idle.length > 0;
+    return this.#pool.evictIdle();
   }
 
   dropAll(): void {

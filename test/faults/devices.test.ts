@@ -5,6 +5,7 @@ import type { Context } from 'mocha';
 import { run } from '../helpers/child.js';
 import { Folder, oracle } from '../helpers/files.js';
 import { mountImage, mountTmpfs, NotPermitted } from '../helpers/mounts.js';
+import { describeUnless, onWindows } from '../helpers/systems.js';
 
 const program = new URL('./devices.program.js', import.meta.url);
 const MiB = 2 ** 20;
@@ -34,7 +35,7 @@ async function whereMounted(test: Context, run: (folder: Folder) => Promise<void
   }
 }
 
-describe('a failing device', function () {
+describeUnless(onWindows('there is no mount(8)'), 'a failing device', function () {
   this.timeout(60_000);
 
   it('that gives nothing back is an error of every way to read', function () {
@@ -71,7 +72,7 @@ describe('a failing device', function () {
   });
 });
 
-describe('a full disk, in every way to write', function () {
+describeUnless(onWindows('there is no mount(8)'), 'a full disk, in every way to write', function () {
   this.timeout(60_000);
 
   it('tmpfs', function () {

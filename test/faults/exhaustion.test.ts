@@ -6,6 +6,7 @@ import { native } from '#src/native.js';
 import { run } from '../helpers/child.js';
 import { Folder } from '../helpers/files.js';
 import { budget, seed } from '../torture/support.js';
+import { describeUnless, onWindows } from '../helpers/systems.js';
 
 const MiB = 2 ** 20;
 const program = new URL('./exhaustion.program.js', import.meta.url);
@@ -42,7 +43,7 @@ function findLeastAddressSpace(): number | undefined {
   return high;
 }
 
-describe('a process that is short of', function () {
+describeUnless(onWindows('there is no prlimit(1)'), 'a process that is short of', function () {
   this.timeout(0);
   for (const name of ['address space', 'holes', 'mappings', 'descriptors']) {
     it(`${name}, SEED=${seed}`, async function () {

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { canTrace, checkFlushOrder } from '../torture/flush-order.js';
 import { seed } from '../torture/support.js';
+import { describeUnless, onWindows } from '../helpers/systems.js';
 
-describe('the order of flush', () => {
+describeUnless(onWindows('there is no strace(1)'), 'the order of flush', () => {
   it('is msync, then fdatasync, then the answer', function () {
     if (!canTrace) {
       console.log('      strace(1) is not installed or cannot trace here');

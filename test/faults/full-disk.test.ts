@@ -5,10 +5,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { run } from '../helpers/child.js';
 import { Folder } from '../helpers/files.js';
+import { describeUnless, onWindows } from '../helpers/systems.js';
 
 const program = new URL('./full-disk.program.js', import.meta.url);
 
-describe('a full disk', () => {
+describeUnless(onWindows('there is no mount(8)'), 'a full disk', () => {
   it('is told by writes and setters, and takes nothing away', async function () {
     using folder = new Folder();
     const mount = folder.join('small');

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { run } from '../helpers/child.js';
 import { Folder } from '../helpers/files.js';
+import { describeUnless, onWindows } from '../helpers/systems.js';
 
 const workers = new URL('./workers.program.js', import.meta.url);
 const signals = new URL('./signals.program.js', import.meta.url);
@@ -25,7 +26,7 @@ describe('workers and processes that end', function () {
   }
 });
 
-describe('signals that are not ours', () => {
+describeUnless(onWindows('there are no such signals'), 'signals that are not ours', () => {
   for (const name of ['before a file is opened', 'while one is mapped', 'after a page was lost']) {
     it(`SIGBUS, sent ${name}, still kills`, async () => {
       using folder = new Folder();

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { MappedFile } from 'sliding-mmap';
 import { Folder } from '../helpers/files.js';
+import { itUnless, onWindows } from '../helpers/systems.js';
 
 const onLinux = fs.existsSync('/proc/self/maps') ? describe : describe.skip;
 
@@ -22,7 +23,7 @@ function permissions(path: string): string[] {
 }
 
 onLinux('security', () => {
-  it('no mapping can be executed', async () => {
+  itUnless(onWindows('there is no procfs'), 'no mapping can be executed', async () => {
     using folder = new Folder();
     const path = folder.file(100_000);
     await using file = await MappedFile.open(path, 'r+');
@@ -46,7 +47,7 @@ onLinux('security', () => {
     for (const line of found) assert.match(line, /^r[w-]-[sp]$/);
   });
 
-  it('a child process inherits no descriptor', async () => {
+  itUnless(onWindows('there is no procfs'), 'a child process inherits no descriptor', async () => {
     using folder = new Folder();
     const path = folder.file(100);
     const fd = fs.openSync(path, 'r');

@@ -4,10 +4,11 @@ import { run } from '../helpers/child.js';
 import { Folder } from '../helpers/files.js';
 import { configurations } from '../helpers/sizes.js';
 import { scenarios } from './scenarios.js';
+import { cannotBeCut, describeUnless } from '../helpers/systems.js';
 
 const program = new URL('./program.js', import.meta.url);
 
-describe('a file that shrinks under its mappings', () => {
+describeUnless(cannotBeCut, 'a file that shrinks under its mappings', () => {
   for (const configuration of configurations) {
     for (const name of Object.keys(scenarios)) {
       // Views and workers take the default windows.

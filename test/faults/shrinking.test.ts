@@ -4,8 +4,9 @@ import fs from 'node:fs';
 import { MappedFile } from 'sliding-mmap';
 import { useWhileShrinking } from '../torture/shrinking.js';
 import { Scratch, seed } from '../torture/support.js';
+import { cannotBeCut, describeUnless } from '../helpers/systems.js';
 
-describe('files that shrink while they are used', () => {
+describeUnless(cannotBeCut, 'files that shrink while they are used', () => {
   for (const kind of ['readers', 'writers'] as const) {
     it(`${kind}: right bytes, a short read, or the documented error`, async function () {
       this.timeout(60_000);

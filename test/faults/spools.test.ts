@@ -6,10 +6,11 @@ import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Fifo } from '../helpers/fifos.js';
 import { Folder } from '../helpers/files.js';
+import { describeUnless, noFifos } from '../helpers/systems.js';
 
 const program = fileURLToPath(new URL('./spools.program.js', import.meta.url));
 
-describe('while something is spooled', () => {
+describeUnless(noFifos, 'while something is spooled', () => {
   for (const [end, expected] of [
     ['kill', { code: null, signal: 'SIGKILL' }],
     ['exit', { code: 0, signal: null }],

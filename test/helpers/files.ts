@@ -53,6 +53,13 @@ export class Folder implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    fs.rmSync(this.path, { recursive: true, force: true });
+    const remove = (): void => fs.rmSync(this.path, { recursive: true, force: true });
+    try {
+      remove();
+    } catch (error) {
+      // Windows keeps the name of a file that is open until it is closed, which may be a job under way.
+      if (process.platform !== 'win32') throw error;
+      setTimeout(remove, 1000).unref();
+    }
   }
 }

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Folder } from '../helpers/files.js';
+import { describeUnless, onWindows } from '../helpers/systems.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-describe('the fault guard without Node', function () {
+describeUnless(onWindows('there are no signals'), 'the fault guard without Node', function () {
   this.timeout(120_000);
   let folder: Folder;
   let program: string;

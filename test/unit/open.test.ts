@@ -9,6 +9,7 @@ import { attempt, attemptAsync, codeOf } from '../helpers/errors.js';
 import { Folder, oracle } from '../helpers/files.js';
 import { openFiles } from '../helpers/root-hooks.js';
 import { granule, usual } from '../helpers/sizes.js';
+import { itUnless, noFifos, onWindows } from '../helpers/systems.js';
 
 type Opener = (source: never, flags?: never, options?: object) => Promise<MappedFile>;
 const openers: ReadonlyArray<[name: string, open: Opener]> = [
@@ -128,7 +129,7 @@ for (const [name, opener] of openers) {
       });
     }
 
-    it('creates with the mode that is asked for', async () => {
+    itUnless(onWindows('files have no modes'), 'creates with the mode that is asked for', async () => {
       using folder = new Folder();
       const before = process.umask(0o027);
       try {
@@ -157,35 +158,39 @@ for (const [name, opener] of openers) {
       });
     });
 
-    it('does not wait for a FIFO, refuses what cannot be opened or has to be mapped, and leaves no descriptor', async () => {
-      using folder = new Folder();
-      const before = openFiles().length;
-      const fifo = folder.join('fifo');
-      execFileSync('mkfifo', [fifo]);
-      const socket = folder.join('socket');
-      const server = net.createServer().listen({ path: socket });
-      await once(server, 'listening');
-      assert.equal(await codeOfOpening(folder.path), 'EISDIR');
-      assert.equal(await codeOfOpening(folder.path, 'r+'), 'EISDIR');
-      const reader = fs.openSync(folder.path, 'r');
-      assert.equal(await codeOfOpening(reader), 'EISDIR');
-      fs.closeSync(reader);
-      for (const flag of ['r', 'r+', 'a']) {
-        assert.equal(await codeOfOpening(fifo, flag), undefined, `FIFO, '${flag}'`);
-        const code = await codeOfOpening(fifo, flag, { backing: 'mmap' });
-        assert.equal(code, 'ERR_MAPPED_FILE_NOT_MAPPABLE', `FIFO, '${flag}'`);
-      }
-      assert.equal(await codeOfOpening(socket), 'ENXIO');
-      for (const device of ['/dev/null', '/dev/zero', '/dev/tty']) {
-        const code = await codeOfOpening(device, 'r', { backing: 'mmap' });
-        // Without a terminal /dev/tty cannot be opened at all.
-        if (device !== '/dev/tty') assert.equal(code, 'ERR_MAPPED_FILE_NOT_MAPPABLE');
-        else assert.ok(code === 'ERR_MAPPED_FILE_NOT_MAPPABLE' || code === 'ENXIO', String(code));
-      }
-      server.close();
-      await once(server, 'close');
-      assert.equal(openFiles().length, before);
-    });
+    itUnless(
+      noFifos,
+      'does not wait for a FIFO, refuses what cannot be opened or has to be mapped, and leaves no descriptor',
+      async () => {
+        using folder = new Folder();
+        const before = openFiles().length;
+        const fifo = folder.join('fifo');
+        execFileSync('mkfifo', [fifo]);
+        const socket = folder.join('socket');
+        const server = net.createServer().listen({ path: socket });
+        await once(server, 'listening');
+        assert.equal(await codeOfOpening(folder.path), 'EISDIR');
+        assert.equal(await codeOfOpening(folder.path, 'r+'), 'EISDIR');
+        const reader = fs.openSync(folder.path, 'r');
+        assert.equal(await codeOfOpening(reader), 'EISDIR');
+        fs.closeSync(reader);
+        for (const flag of ['r', 'r+', 'a']) {
+          assert.equal(await codeOfOpening(fifo, flag), undefined, `FIFO, '${flag}'`);
+          const code = await codeOfOpening(fifo, flag, { backing: 'mmap' });
+          assert.equal(code, 'ERR_MAPPED_FILE_NOT_MAPPABLE', `FIFO, '${flag}'`);
+        }
+        assert.equal(await codeOfOpening(socket), 'ENXIO');
+        for (const device of ['/dev/null', '/dev/zero', '/dev/tty']) {
+          const code = await codeOfOpening(device, 'r', { backing: 'mmap' });
+          // Without a terminal /dev/tty cannot be opened at all.
+          if (device !== '/dev/tty') assert.equal(code, 'ERR_MAPPED_FILE_NOT_MAPPABLE');
+          else assert.ok(code === 'ERR_MAPPED_FILE_NOT_MAPPABLE' || code === 'ENXIO', String(code));
+        }
+        server.close();
+        await once(server, 'close');
+        assert.equal(openFiles().length, before);
+      },
+    );
 
     it('refuses wrong arguments with Node’s codes', async () => {
       using folder = new Folder();

@@ -8,6 +8,7 @@ import { MappedFile } from 'sliding-mmap';
 import { attemptAsync, codeOf } from '../../helpers/errors.js';
 import { Fifo } from '../../helpers/fifos.js';
 import { Folder, oracle } from '../../helpers/files.js';
+import { describeUnless, noFifos, onWindows } from '../../helpers/systems.js';
 
 async function collected(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
@@ -15,7 +16,7 @@ async function collected(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-describe('a FIFO', () => {
+describeUnless(noFifos, 'a FIFO', () => {
   const size = 3 * 2 ** 20 + 17;
   const readers: Record<string, (file: MappedFile) => Promise<Buffer>> = {
     readable: (file) => collected(file.readable()),
@@ -263,7 +264,7 @@ describe('a FIFO', () => {
   });
 });
 
-describe('a character device', () => {
+describeUnless(onWindows('devices have no paths'), 'a character device', () => {
   it('is read and written in order', async () => {
     await using zero = await MappedFile.open('/dev/zero');
     const reader = zero.readable({ end: 3_000_000 });
@@ -298,7 +299,7 @@ async function shell(script: string): Promise<string> {
 
 const program = `${process.execPath} ${new URL('./stdin.program.js', import.meta.url).pathname}`;
 
-describe('standard input', () => {
+describeUnless(onWindows('the shell is another one'), 'standard input', () => {
   it('that is a pipe is read, and stays blocking for others', async () => {
     assert.equal(await shell(`(seq 1 100000) | ${program} lines`), 'pipe: 100000 lines, the last is 100000; blocking');
   });

@@ -7,6 +7,7 @@ import { codeOf } from '../../helpers/errors.js';
 import { byteAt, Folder, oracle } from '../../helpers/files.js';
 import { mountImage, mountTmpfs, NotPermitted } from '../../helpers/mounts.js';
 import { granule, usual } from '../../helpers/sizes.js';
+import { describeUnless, onWindows } from '../../helpers/systems.js';
 
 async function collected(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
@@ -20,7 +21,7 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   return found;
 }
 
-describe('a file that does not tell its size', () => {
+describeUnless(onWindows('there is no procfs'), 'a file that does not tell its size', () => {
   // What these hold stays the same; the first is longer than a page, the last one says that it is as long as one.
   const paths = [
     '/proc/kallsyms',
@@ -204,7 +205,7 @@ async function use(path: string, size: number, options: OpenOptions): Promise<vo
   await file.flush();
 }
 
-describe('a block device', () => {
+describeUnless(onWindows('there is no losetup(8)'), 'a block device', () => {
   for (const [name, options] of Object.entries(openings)) {
     it(`is a file of its size, ${name}`, async function () {
       using folder = new Folder();
@@ -223,7 +224,7 @@ describe('a block device', () => {
   }
 });
 
-describe('a file on another file system', () => {
+describeUnless(onWindows('there is no mount(8)'), 'a file on another file system', () => {
   const disks: Record<string, (folder: Folder) => Disposable & { path: string }> = {
     tmpfs: (folder) => mountTmpfs(folder.join('disk'), '4m'),
     ext4: (folder) => mountImage(folder.join('disk'), folder.join('image'), 2 ** 23),

@@ -11,6 +11,7 @@ import { Fifo } from '../../helpers/fifos.js';
 import { byteAt, Folder, oracle } from '../../helpers/files.js';
 import { mountTmpfs, NotPermitted } from '../../helpers/mounts.js';
 import { granule, usual } from '../../helpers/sizes.js';
+import { describeUnless, noFifos } from '../../helpers/systems.js';
 
 const { ENOSPC, EIO } = os.constants.errno;
 const size = 700_000;
@@ -36,7 +37,7 @@ const configurations: Record<string, () => OpenOptions> = {
 };
 
 for (const [name, options] of Object.entries(configurations)) {
-  describe(`a spool, ${name}`, () => {
+  describeUnless(noFifos, `a spool, ${name}`, () => {
     const open = (fifo: Fifo): Promise<MappedFile> =>
       MappedFile.open(fifo.path, 'r', { backing: 'spool', ...options() });
 
@@ -167,7 +168,7 @@ for (const [name, options] of Object.entries(configurations)) {
   });
 }
 
-describe('a spool', () => {
+describeUnless(noFifos, 'a spool', () => {
   it('that is followed ends with what it is made of', async () => {
     using folder = new Folder();
     const fifo = new Fifo(folder);
@@ -205,7 +206,7 @@ describe('a spool', () => {
   });
 });
 
-describe('a spool that ends otherwise', () => {
+describeUnless(noFifos, 'a spool that ends otherwise', () => {
   const open = (fifo: Fifo): Promise<MappedFile> => MappedFile.open(fifo.path, 'r', { backing: 'spool' });
   const call = { read: 4, write: 5 };
 

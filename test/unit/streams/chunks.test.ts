@@ -5,11 +5,14 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { MappedFile, WindowPool } from 'sliding-mmap';
 import { native } from '#src/native.js';
+import { cannotBeCut, itUnless } from '../../helpers/systems.js';
 
 describe('borrowed chunks', () => {
   let folder: string;
   let name: string;
-  const bytes = Buffer.from(Array.from({ length: 50_000 }, (_, i) => (i * 31 + (i >> 8) * 7) & 255));
+  const bytes = Buffer.from(
+    Array.from({ length: Math.max(50_000, 3 * native.granularity) }, (_, i) => (i * 31 + (i >> 8) * 7) & 255),
+  );
 
   before(() => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sliding-mmap-chunks-'));
@@ -78,7 +81,7 @@ describe('borrowed chunks', () => {
       }
     });
 
-    it(`throw when the file shrank under the last one (${how})`, async () => {
+    itUnless(cannotBeCut, `throw when the file shrank under the last one (${how})`, async () => {
       await using file = await MappedFile.open(name);
       const seen: number[] = [];
       const walk = async (): Promise<void> => {

@@ -1,0 +1,22 @@
+/** Tests of what not every system has: where it is missing they are skipped, and their titles say why. */
+
+/** `reason` on Windows, `false` elsewhere. */
+export function onWindows(reason: string): string | false {
+  return process.platform === 'win32' && reason;
+}
+
+/** A mapped file cannot be cut there: no page of it can be lost so. */
+export const cannotBeCut: string | false = onWindows('a mapped file cannot be cut');
+export const noFifos: string | false = onWindows('there are no FIFOs');
+
+/** `it`, unless there is a reason not to. */
+export function itUnless(reason: string | false, title: string, run: Mocha.AsyncFunc | Mocha.Func): void {
+  if (reason === false) it(title, run);
+  else it.skip(`${title} (${reason})`, run);
+}
+
+/** `describe`, unless there is a reason not to. */
+export function describeUnless(reason: string | false, title: string, run: (this: Mocha.Suite) => void): void {
+  if (reason === false) describe(title, run);
+  else describe.skip(`${title} (${reason})`, run);
+}
