@@ -647,6 +647,8 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   #followable(): Followable | undefined {
     if (this.#channel !== undefined || this.#spool !== undefined) return undefined;
     this.#cache.requireEnd();
+    // Nobody could cut or delete it there, as whoever writes it may want to.
+    if (process.platform === 'win32') this.#cache.stopMapping();
     return {
       source: this.#cache,
       fd: this.fd,

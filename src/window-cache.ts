@@ -217,6 +217,11 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     return this.#openedWritable;
   }
 
+  /** Gives its windows up: from now on the kernel serves it. */
+  stopMapping(): void {
+    this.#windows.stopMapping();
+  }
+
   get backing(): 'mmap' | 'read' {
     return this.#windows.mayMap ? 'mmap' : 'read';
   }

@@ -22,6 +22,20 @@ export function oracle(position: number, length: number): Buffer {
   return bytes;
 }
 
+/** Windows keeps the name of a file until it is closed, which may be a job under way. */
+const leftOver: string[] = [];
+process.once('exit', () => leftOver.forEach(removed));
+
+function removed(path: string): boolean {
+  try {
+    fs.rmSync(path, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if (process.platform !== 'win32') throw error;
+    return false;
+  }
+}
+
 /** A folder for one test: `using folder = new Folder()`. */
 export class Folder implements Disposable {
   readonly path: string = fs.mkdtempSync(folderPrefix);
@@ -53,13 +67,6 @@ export class Folder implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const remove = (): void => fs.rmSync(this.path, { recursive: true, force: true });
-    try {
-      remove();
-    } catch (error) {
-      // Windows keeps the name of a file that is open until it is closed, which may be a job under way.
-      if (process.platform !== 'win32') throw error;
-      setTimeout(remove, 1000).unref();
-    }
+    if (!removed(this.path)) leftOver.push(this.path);
   }
 }
