@@ -40,7 +40,11 @@
           "defines": ["_FILE_OFFSET_BITS=64", "_GNU_SOURCE"]
         }],
         ["OS=='win'", {
-          "sources": ["addon/core/fault_handler_win32.cc", "addon/core/os_win32.cc"],
+          "sources": [
+            "addon/core/fault_handler_win32.cc",
+            "addon/core/os_win32.cc",
+            "addon/core/space_win32.cc"
+          ],
           "defines": ["NOMINMAX", "WIN32_LEAN_AND_MEAN", "_WIN32_WINNT=0x0A00"],
           "msvs_settings": { "VCCLCompilerTool": { "AdditionalOptions": ["/std:c++17", "/utf-8"] } }
         }],

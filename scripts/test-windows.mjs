@@ -191,17 +191,22 @@ async function compile(compiler) {
 
   const { targets } = JSON.parse(readFileSync(join(root, 'binding.gyp'), 'utf8'));
   const { sources, defines, cflags_cc: flags, conditions } = targets[0];
-  const [, windows] = conditions.find(([condition]) => condition === "OS=='win'");
+  // Each is [condition, what holds where it is true, what holds where it is not].
+  const parts = conditions.map(([condition, then, otherwise = {}]) => {
+    const [, operator, name] = /^OS(==|!=)'(\w+)'$/.exec(condition);
+    return (operator === '==') === (name === 'win') ? then : otherwise;
+  });
+  const all = (key, own) => [...own, ...parts.flatMap((part) => part[key] ?? [])];
   const folders = [join(root, 'addon'), join(root, 'node_modules/node-addon-api'), headers];
   const settings = [
     ...flags,
     '-O2',
-    ...[...defines, ...windows.defines, 'BUILDING_NODE_EXTENSION', 'NODE_GYP_MODULE_NAME=sliding_mmap'].map(
+    ...[...all('defines', defines), 'BUILDING_NODE_EXTENSION', 'NODE_GYP_MODULE_NAME=sliding_mmap'].map(
       (name) => `-D${name}`,
     ),
     ...folders.map((folder) => `-I${folder}`),
   ];
-  const objects = [...sources, ...windows.sources].map((source) => {
+  const objects = all('sources', sources).map((source) => {
     const object = join(cache, 'obj', `${source.replaceAll('/', '_')}.o`);
     mkdirSync(dirname(object), { recursive: true });
     execFileSync(compiler, [...settings, '-c', join(root, source), '-o', object], { stdio: 'inherit' });

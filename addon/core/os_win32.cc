@@ -1,11 +1,14 @@
 // Windows. Descriptors are those of the executable's C runtime, which is not this library's: libuv, which the
 // executable exports, translates them.
+// clang-format off
+#include <winsock2.h>  // which uv.h includes, and which must come before windows.h
+#include <windows.h>
+// clang-format on
+
 #include <errno.h>
 #include <psapi.h>
 #include <string.h>
 #include <uv.h>
-#include <windows.h>
-#include <winsock2.h>
 
 #include <algorithm>
 #include <atomic>
@@ -486,40 +489,61 @@ int IsBlocking(int fd, bool* blocking) {
 }
 int SetBlocking(int) { return 0; }
 
-int OpenUnlinked(const char* folder, int* fd) {
+namespace {
+
+// A new file in `folder` by a name that nobody else takes.
+int OpenNew(const std::wstring& folder, DWORD share, DWORD flags, HANDLE* handle) {
   static std::atomic<uint32_t> count{0};
   for (int attempt = 0; attempt < 64; ++attempt) {
     LARGE_INTEGER ticks;
     QueryPerformanceCounter(&ticks);
-    const std::wstring name = Wide(folder) + L"\\sliding-mmap-" + std::to_wstring(GetCurrentProcessId()) +
-                              L"-" + std::to_wstring(count.fetch_add(1, std::memory_order_relaxed)) + L"-" +
+    const std::wstring name = folder + L"\\sliding-mmap-" + std::to_wstring(GetCurrentProcessId()) + L"-" +
+                              std::to_wstring(count.fetch_add(1, std::memory_order_relaxed)) + L"-" +
                               std::to_wstring(ticks.QuadPart);
-    // Shared with nobody, so that the name, which it has until it is closed, is of no use.
-    const HANDLE handle =
-        CreateFileW(name.c_str(), GENERIC_READ | GENERIC_WRITE | DELETE, 0, nullptr, CREATE_NEW,
-                    FILE_ATTRIBUTE_TEMPORARY | FILE_FLAG_DELETE_ON_CLOSE, nullptr);
-    if (handle != INVALID_HANDLE_VALUE) return DescriptorFor(handle, fd);
+    // FILE_ATTRIBUTE_TEMPORARY: what lives shortly is kept from the disk as long as there is memory.
+    *handle = CreateFileW(name.c_str(), GENERIC_READ | GENERIC_WRITE | DELETE, share, nullptr, CREATE_NEW,
+                          FILE_ATTRIBUTE_TEMPORARY | flags, nullptr);
+    if (*handle != INVALID_HANDLE_VALUE) return 0;
     if (GetLastError() != ERROR_FILE_EXISTS) return LastErrno();
   }
   return EEXIST;
 }
 
+int Rename(HANDLE handle, const std::wstring& name) {
+  const size_t bytes = name.size() * sizeof(wchar_t);
+  const size_t length = sizeof(FILE_RENAME_INFO) + bytes;
+  const std::unique_ptr<uint8_t[]> memory(new (std::nothrow) uint8_t[length]());
+  if (memory == nullptr) return ENOMEM;
+  auto* info = new (memory.get()) FILE_RENAME_INFO();
+  info->FileNameLength = static_cast<DWORD>(bytes);
+  memcpy(info->FileName, name.c_str(), bytes);
+  return SetFileInformationByHandle(handle, FileRenameInfo, info, static_cast<DWORD>(length)) ? 0
+                                                                                              : LastErrno();
+}
+
+}  // namespace
+
+int OpenUnlinked(const char* folder, int* fd) {
+  // Shared with nobody, so that the name, which it has until it is closed, is of no use.
+  HANDLE handle;
+  if (int error = OpenNew(Wide(folder), 0, FILE_FLAG_DELETE_ON_CLOSE, &handle)) return error;
+  return DescriptorFor(handle, fd);
+}
+
+// Sections without a file can be neither read nor written, only mapped.
 int CreateAnonymous(const char* folder, int* fd) { return OpenUnlinked(folder, fd); }
 
 int CreateShared(const char* folder, const char* name, uint64_t size, int* fd) {
-  const std::wstring path = Wide(folder) + L"\\" + Wide(name);
-  const DWORD sharing = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
-  const HANDLE handle = CreateFileW(path.c_str(), GENERIC_READ | GENERIC_WRITE, sharing, nullptr, CREATE_NEW,
-                                    FILE_ATTRIBUTE_TEMPORARY, nullptr);
-  if (handle == INVALID_HANDLE_VALUE) return LastErrno();
-  int error = DescriptorFor(handle, fd);
-  if (error != 0) return error;
-  // What is no sparse file takes its room with its size.
-  error = Truncate(*fd, size);
-  if (error != 0) {
-    Close(*fd);
-    DeleteFileW(path.c_str());
-  }
+  const std::wstring place = Wide(folder);
+  HANDLE handle;
+  if (int error = OpenNew(place, kShareAll, 0, &handle)) return error;
+  int error = SetSize(handle, size);
+  // By its own name only when it is whole: whoever opens it sees its size.
+  if (error == 0) error = Rename(handle, place + L"\\" + Wide(name));
+  if (error == 0) return DescriptorFor(handle, fd);
+  FILE_DISPOSITION_INFO disposition = {TRUE};
+  SetFileInformationByHandle(handle, FileDispositionInfo, &disposition, sizeof disposition);
+  CloseHandle(handle);
   return error;
 }
 
