@@ -1,5 +1,5 @@
 // The operating system as the rest of the addon sees it: one header, one implementation per system
-// (os_posix.cc). No Node-API in here, no exceptions, no allocation except where said.
+// (os_posix.cc, os_win32.cc). No Node-API in here, no exceptions, no allocation except where said.
 //
 // Unless said otherwise a function returns 0 or a positive errno, may be called from any thread, and works
 // on addresses that the caller owns.
@@ -35,12 +35,15 @@ uint64_t MaxMappings();
 
 // Takes `length` bytes of address space that start `phase` bytes (whole pages, less than `alignment`) behind
 // a multiple of `alignment` (a power of two, at least the page size). They read as zeros and cannot be
-// written, so that a stray read meets no signal. ENOMEM also where less than `headroom` would be left.
+// written, so that a stray read meets no signal. ENOMEM also where less than `headroom` would be left;
+// EOPNOTSUPP where the system cannot map a range anew in place.
 int Reserve(size_t length, size_t alignment, size_t phase, size_t headroom, void** address);
 void Release(void* address, size_t length);
 
 // Replaces the pages of [address, address + length), inside a reservation, by the file's. Nothing is read
-// yet. When it fails the range may hold anything: call MapZeros before it is read.
+// yet. When it fails the range may hold anything: call MapZeros before it is read. EFAULT where the file ends
+// more than a page before the range, and the system does not map what is not there. Where granules are larger
+// than pages, a piece that was mapped before must not reach out of the range, or goes as a whole.
 int MapFile(void* address, size_t length, int fd, uint64_t position, Access access, Sharing sharing);
 
 // Whether somebody limited it (RLIMIT_AS), so that what is kept of it is missing elsewhere.
@@ -49,7 +52,8 @@ bool IsAddressSpaceLimited();
 // What has to be left beside a reservation: the engine aborts when it gets no memory.
 size_t Headroom();
 
-// Replaces the pages by zeros again. Async-signal-safe.
+// Replaces the pages by zeros again. Async-signal-safe on POSIX. EINVAL where the system cannot take a part
+// out of what was mapped at once.
 int MapZeros(void* address, size_t length, Access access);
 
 int Protect(void* address, size_t length, Access access);

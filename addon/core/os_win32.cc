@@ -297,7 +297,16 @@ int MapFile(void* address, size_t length, int fd, uint64_t position, Access acce
   return MapInto(address, length, fd, position, access, sharing);
 }
 
-int MapZeros(void* address, size_t length, Access) { return ClearSpace(address, length); }
+namespace {
+
+// Memory that can be written counts against what the system has, touched or not.
+constexpr size_t kMostAtOnce = size_t{4} << 20;
+
+}  // namespace
+
+int MapZeros(void* address, size_t length, Access access) {
+  return ClearSpace(address, length, access == Access::kReadWrite && length <= kMostAtOnce);
+}
 
 int Protect(void* address, size_t length, Access access) {
   for (const ViewPart& part : ViewsIn(address, length)) {

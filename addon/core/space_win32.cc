@@ -209,9 +209,17 @@ int MapSection(void* address, size_t length, HANDLE section, uint64_t position, 
   return 0;
 }
 
-int ClearSpace(void* address, size_t length) {
+int ClearSpace(void* address, size_t length, bool at_once) {
   const std::lock_guard<std::mutex> hold(space_lock);
-  return Clear(Address(address), length, false);
+  if (int error = Clear(Address(address), length, false)) return error;
+  if (!at_once) return 0;
+  if (Calls().allocate(GetCurrentProcess(), address, length,
+                       MEM_RESERVE | MEM_COMMIT | MEM_REPLACE_PLACEHOLDER, PAGE_READWRITE, nullptr,
+                       0) == nullptr) {
+    return ENOMEM;
+  }
+  PieceOf(Address(address))->second.kind = Kind::kZeros;
+  return 0;
 }
 
 std::vector<ViewPart> ViewsIn(const void* address, size_t length) {

@@ -29,8 +29,9 @@ void GiveSpaceBack(void* address, size_t length);
 int MapSection(void* address, size_t length, HANDLE section, uint64_t position, uint64_t bytes,
                DWORD protection, size_t step);
 
-// As os::MapZeros; EINVAL where a view would have to be cut.
-int ClearSpace(void* address, size_t length);
+// As os::MapZeros; EINVAL where a view would have to be cut. With `at_once` the zeros are memory now, and not
+// only when a thread touches them: the system's own copies, of a ReadFile say, do not come by the handler.
+int ClearSpace(void* address, size_t length, bool at_once);
 
 // A piece of a view.
 struct ViewPart {

@@ -144,6 +144,7 @@ describe('calls that fail', () => {
       [EPERM, 'EPERM'],
     ];
     for (const [errno, code] of codes) {
+      if ((errno as number | undefined) === undefined) continue; // Windows has no EDQUOT
       for (const which of ['syncMapping', 'syncFile'] as const) {
         for (const flush of [
           () => file.flush(),
