@@ -140,7 +140,7 @@ function run(command, output, environment = {}, timeout = patience) {
     env: {
       HOME: '/tmp',
       LANG: 'C.UTF-8',
-      PATH: '/usr/lib/wine:/usr/bin:/bin',
+      PATH: '/usr/lib/wine:/usr/bin:/usr/sbin:/bin:/sbin',
       WINEPREFIX: join(cache, 'prefix'),
       WINELOADER: wine,
       WINEDEBUG: '-all',
@@ -156,6 +156,7 @@ function findWine() {
   if (existsSync(join(cache, 'prefix/ready'))) return;
   rmSync(join(cache, 'prefix'), { recursive: true, force: true });
   const log = join(cache, 'prefix.log');
+  writeFileSync(log, '');
   const version = ['reg', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f'];
   if (run(['wineboot', '-i'], log) !== 0 || run(version, log) !== 0) {
     return skip(`wine cannot be set up: ${readFileSync(log, 'utf8').trim().split('\n').at(-1)}`);

@@ -84,6 +84,14 @@ Iterator PieceOf(uintptr_t address) {
   return address - piece->first < piece->second.length ? piece : Pieces().end();
 }
 
+// ENOMEM where less of it, or another time, may do.
+int WhyRefused() {
+  const DWORD error = GetLastError();
+  const bool no_room = error == ERROR_NOT_ENOUGH_MEMORY || error == ERROR_COMMITMENT_LIMIT ||
+                       error == ERROR_NO_SYSTEM_RESOURCES;
+  return no_room ? ENOMEM : EINVAL;
+}
+
 // With a placeholder in its place.
 bool Empty(Iterator piece) {
   switch (piece->second.kind) {
@@ -202,7 +210,7 @@ int MapSection(void* address, size_t length, HANDLE section, uint64_t position, 
       return Calls().map(section, GetCurrentProcess(), Pointer(start + done), position + done, size,
                          MEM_REPLACE_PLACEHOLDER, protection, nullptr, 0) != nullptr;
     };
-    if (!map(shown) && (shown == piece || !map(piece))) return ENOMEM;
+    if (!map(shown) && (shown == piece || !map(piece))) return WhyRefused();
     PieceOf(start + done)->second.kind = Kind::kView;
     done += piece;
   }
