@@ -47,7 +47,8 @@ export interface Native {
   createWindow(capacity: number): NativeMapping | number | undefined;
   slideWindow(id: number, fd: number, position: number, length: number, writable: boolean): number;
   extendWindow(id: number, fd: number, length: number): number;
-  resetWindow(id: number): number;
+  /** Takes the file away and keeps the range, which is not counted; an errno where it has to be released instead. */
+  parkWindow(id: number): number;
   createView(
     fd: number,
     position: number,
@@ -79,14 +80,14 @@ export interface Native {
   /** Where `needle` stands in `[offset, offset + length)` of `bytes`, counted from `offset`; -1 when it does not. */
   find(bytes: Uint8Array, offset: number, length: number, needle: Uint8Array, last: boolean): number;
   /**
-   * Needles, none of them empty, prepared for `scan`; `undefined` for others. With a delimiter (bytes), `scan` finds at
+   * Needles, none of them empty, prepared for `scan`; -EINVAL for others. With a delimiter (bytes), `scan` finds at
    * most one match in each line.
    */
   createSearch(
     needles: Uint8Array[],
     ignoresCase: boolean,
     delimiter: Uint8Array | undefined,
-  ): NativeSearch | undefined;
+  ): NativeSearch | number;
   /**
    * Finds what begins in `[from, limit)` of `bytes` and ends inside them, and gives the number of matches. Puts the
    * offset to go on from into `results[0]`, and unless it only counts, an offset and a needle's index for each match
@@ -112,7 +113,7 @@ export interface Native {
   findNth(bytes: Uint8Array, needle: Uint8Array, wide: boolean, n: number): number;
   /** Puts the handler for lost pages in place again, where another has replaced it. */
   installGuard(): number;
-  /** Ranges of address space that the whole process holds. */
+  /** Ranges of address space that show files, in the whole process. */
   mappingCount(): number;
 
   fileSize(fd: number): number;

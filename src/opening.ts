@@ -127,7 +127,8 @@ export function openRequest(source: unknown, flags: unknown, options: OpenOption
   const numeric = handle === undefined ? given : given & ~O_CREAT;
   const from = handle === undefined ? sourceOf(source) : { source: '', path: handle.path };
   return {
-    ...from,
+    source: from.source,
+    path: from.path,
     handle,
     // A FIFO without a writer must not make open(2) wait; a regular file does not know the flag.
     flags: numeric | O_NONBLOCK,

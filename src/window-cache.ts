@@ -25,6 +25,9 @@ const { EBUSY, EDQUOT, EFAULT, EIO, ENOMEM, ENOSPC, EOPNOTSUPP } = osConstants.e
 /** Windows has none; there the addon takes Linux's. */
 const { ESTALE = 116 } = osConstants.errno;
 const { faults } = native;
+/** One for all files: every use is over before another begins. */
+const scratch = new DataView(new ArrayBuffer(8));
+const scratchBytes = new Uint8Array(scratch.buffer);
 const statDescriptor = promisify(fs.fstat);
 
 /** Reads of at least this many bytes go through the kernel: the copy costs the same, and a slide is saved. */
@@ -102,6 +105,8 @@ export interface CacheOptions {
    * procfs. `'sequential'`: no positions, as a pipe.
    */
   extent: Extent;
+  /** In bytes, where the caller has just looked. */
+  size?: number | undefined;
   /** Called when the file was dropped without being closed; must not lead back to the cache. */
   closeDescriptor: () => void;
   /** As {@link ByteSource.nextData}. */
@@ -126,8 +131,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   /** The process's count of lost pages when this file was last looked after. */
   seenFaults: number = faults[0] as number;
   /** Where a scalar lies that was fetched, or is to be stored, on the slow path. */
-  readonly scratch = new DataView(new ArrayBuffer(8));
-  readonly #scratchBytes = new Uint8Array(this.scratch.buffer);
+  readonly scratch = scratch;
 
   #size: number;
   readonly #openedWritable: boolean;
@@ -135,7 +139,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   #closing = false;
   #closed = false;
   #mayAskResident: boolean;
-  readonly #tellsResidency: boolean;
+  /** Undefined until it is needed. */
+  #tellsResidency: boolean | undefined;
   readonly #extent: Extent;
   readonly #mustMap: boolean;
   readonly #reserving: boolean;
@@ -173,7 +178,9 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     const { closeDescriptor } = options;
     const copies = this.#copies;
     this.#windows = new WindowTable({
-      ...options,
+      fd: options.fd,
+      windowSize: options.windowSize,
+      pool: options.pool,
       advisor: this.#advisor,
       backing: native.externalBuffers && options.extent === 'sized' ? options.backing : 'read',
       writable: options.writable && !options.appending,
@@ -184,9 +191,10 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       },
     });
     // Strict files have no windows, which scalars would trust.
-    this.#tellsResidency = !options.strict && options.extent === 'sized' && native.tellsResidency(this.fd) === 1;
+    if (options.strict || options.extent !== 'sized') this.#tellsResidency = false;
     this.#size = 0;
-    this.refreshSync();
+    if (options.size === undefined) this.refreshSync();
+    else this.sizeIs(options.size);
     if (options.advice !== undefined && options.extent === 'sized') {
       this.#advisor.tellOfDescriptor(this.fd, 0, 0, options.advice);
     }
@@ -365,15 +373,15 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#requireInside(at, length, before);
     const window = this.strict ? undefined : this.#windows.at(at, length);
     if (window !== undefined) {
-      copy(window.bytes, at - window.start, this.#scratchBytes, 0, length);
-      if (!this.#findLostPages()) return this.scratch;
+      copy(window.bytes, at - window.start, scratchBytes, 0, length);
+      if (!this.#findLostPages()) return scratch;
     }
-    const done = this.#readNow(this.#scratchBytes, 0, length, at);
+    const done = this.#readNow(scratchBytes, 0, length, at);
     if (done < 0) throw this.#errors.mapping(-done, 'read', at, length);
     if (done < length && this.#extent === 'sizeless') throw outOfRange('position', 'inside the file', position);
     if (done < length) throw this.#truncated(at, length);
     this.#bytesRead += length;
-    return this.scratch;
+    return scratch;
   }
 
   /** The slow path of writing the scalar of `length` bytes at offset 0 of the scratch. */
@@ -390,12 +398,12 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     const window = this.strict || lost ? undefined : this.#windows.at(at, length);
     if (window !== undefined) {
       window.dirty = true;
-      copy(this.#scratchBytes, 0, window.bytes, at - window.start, length);
+      copy(scratchBytes, 0, window.bytes, at - window.start, length);
       if (!this.#findLostPages()) return;
     }
     if (at + length > this.refreshSync()) throw this.#truncated(at, length);
     this.#writeBack(at, at + length);
-    const done = native.write(this.fd, this.#scratchBytes, 0, length, at);
+    const done = native.write(this.fd, scratchBytes, 0, length, at);
     if (done < length) throw this.#errors.mapping(done < 0 ? -done : ENOSPC, 'write', at, length);
     this.#bytesWritten += length;
     this.#bringIn(at, at + length);
@@ -458,6 +466,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     position: number,
     mark?: FileMark,
   ): boolean | number {
+    this.#tellsResidency ??= native.tellsResidency(this.fd) === 1;
     const window = this.#tellsResidency ? this.#windowOf(position, length) : undefined;
     if (window === undefined) return false;
     const from = position - window.start;
@@ -1173,7 +1182,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   /** Why the page at `position`, inside the file now, was lost; 0 when the file has been shorter meanwhile. */
   #whyLost(position: number): number {
-    if (native.read(this.fd, this.#scratchBytes, 0, 1, position) < 0) return EIO;
+    if (native.read(this.fd, scratchBytes, 0, 1, position) < 0) return EIO;
     // In a hole, the page needed a block; on tmpfs even to be read. A read-only file refuses (EBADF).
     const status = native.allocate(this.fd, position, 1);
     return status === -ENOSPC || status === -EDQUOT ? -status : 0;

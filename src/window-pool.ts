@@ -9,6 +9,13 @@ const GiB = 2 ** 30;
 const MiB = 2 ** 20;
 /** How many windows are taken from others, after the system has refused one, before it is asked again. */
 const refusalPause = 1024;
+/**
+ * Windows of this thread that show no file, kept for the next that is wanted: at every new ArrayBuffer of 64 MiB and more,
+ * and at the end of every one, the engine begins to collect its garbage. Their address space is nobody's, and free to take.
+ */
+const idle: Window[] = [];
+/** How many are kept. None where address space is short; the addon refuses where somebody limited it, too. */
+const mostIdle = native.pointerSize === 8 ? 8 : 0;
 
 /** Defaults by size of the address space; see docs/decisions.md for the measurements behind them. */
 const defaults =
@@ -123,6 +130,8 @@ export class WindowPool {
       if (victim.capacity === capacity) return this.#lend(victim, owner);
       this.#destroy(victim);
     }
+    const found = takeIdle(capacity);
+    if (found !== undefined) return this.#lend(this.#admit(found), owner);
     let refusedAt: number | undefined;
     for (;;) {
       const mapping = native.createWindow(capacity);
@@ -132,11 +141,7 @@ export class WindowPool {
           this.#ceiling = refusedAt;
           this.#untilAsked = refusalPause;
         }
-        const window = new Window(mapping);
-        this.#link(window);
-        this.#windows++;
-        this.#windowBytes += capacity;
-        return this.#lend(window, owner);
+        return this.#lend(this.#admit(new Window(mapping)), owner);
       }
       // Where the engine refuses external buffers, fewer windows do not help.
       if (mapping === undefined) return -EOPNOTSUPP;
@@ -185,6 +190,7 @@ export class WindowPool {
   /** Gives up one window, so that the system may have room for a mapping. False when there is none. @internal */
   shrink(): boolean {
     this.#refusals++;
+    if (releaseIdle()) return true;
     const victim = this.#leastRecentlyUsed();
     if (victim === undefined) return false;
     this.#evict(victim);
@@ -212,6 +218,14 @@ export class WindowPool {
 
   get #count(): number {
     return this.#windows + this.#views;
+  }
+
+  /** A window that is to be this pool's. */
+  #admit(window: Window): Window {
+    this.#link(window);
+    this.#windows++;
+    this.#windowBytes += window.capacity;
+    return window;
   }
 
   #lend(window: Window, owner: WeakRef<WindowOwner>): Window {
@@ -256,6 +270,30 @@ export class WindowPool {
     this.#windows--;
     this.#windowBytes -= window.capacity;
     if (this.#windows === 0) this.#ceiling = Infinity;
-    native.releaseMapping(window.id, window.buffer);
+    discard(window);
   }
+}
+
+function takeIdle(capacity: number): Window | undefined {
+  const at = idle.findIndex((window) => window.capacity === capacity);
+  return at === -1 ? undefined : idle.splice(at, 1)[0];
+}
+
+/** Gives the address space back. False when there was none. */
+function releaseIdle(): boolean {
+  const any = idle.length > 0;
+  for (const window of idle.splice(0)) native.releaseMapping(window.id, window.buffer);
+  return any;
+}
+
+/** A window in use cannot be kept: its users shall find it empty. */
+function discard(window: Window): void {
+  if (mostIdle === 0 || window.pins > 0 || native.parkWindow(window.id) < 0) {
+    native.releaseMapping(window.id, window.buffer);
+    return;
+  }
+  idle.push(window);
+  if (idle.length <= mostIdle) return;
+  const { id, buffer } = idle.shift() as Window;
+  native.releaseMapping(id, buffer);
 }

@@ -24,7 +24,8 @@ export const nowhere = new Window({ id: 0, buffer: new ArrayBuffer(0) });
 
 /** What is left to release when a file was dropped without being closed. */
 interface Abandoned {
-  owner: WeakRef<WindowOwner>;
+  /** Made by the first window. */
+  owner: WeakRef<WindowOwner> | undefined;
   windows: Map<number, Window>;
   pool: WindowPool;
   closeDescriptor: () => void;
@@ -66,9 +67,9 @@ export class WindowTable implements WindowOwner {
   readonly #fd: number;
   readonly #pool: WindowPool;
   readonly #advisor: Advisor;
-  readonly #self = new WeakRef<WindowOwner>(this);
+  readonly #left: Abandoned;
   readonly #windows = new Map<number, Window>();
-  readonly #admission = new Admission();
+  #admissions: Admission | undefined;
   #geometry: Geometry;
   #mayMap: boolean;
   #writable: boolean;
@@ -87,7 +88,8 @@ export class WindowTable implements WindowOwner {
     this.#storable = options.storable;
     this.#mayMap = options.backing === 'mmap';
     this.#geometry = new Geometry(strideFor(options.windowSize, pool), granularity);
-    abandoned.register(this, { owner: this.#self, windows: this.#windows, pool, closeDescriptor }, this);
+    this.#left = { owner: undefined, windows: this.#windows, pool, closeDescriptor };
+    abandoned.register(this, this.#left, this);
   }
 
   /** False when the file is reached through the kernel only. */
@@ -96,7 +98,12 @@ export class WindowTable implements WindowOwner {
   }
 
   get misses(): number {
-    return this.#admission.misses;
+    return this.#admissions?.misses ?? 0;
+  }
+
+  /** Made by the first miss. */
+  get #admission(): Admission {
+    return (this.#admissions ??= new Admission());
   }
 
   /** How many there are, how many bytes of the file they cover, and the stride. */
@@ -172,7 +179,7 @@ export class WindowTable implements WindowOwner {
     if (!this.#mayMap || this.#admission.misses < this.#pausedUntil) return undefined;
     const start = this.#geometry.startOf(slot);
     const length = this.#geometry.lengthOf(slot, this.#size);
-    const window = this.#pool.acquire(this.#capacityOf(slot), this.#self);
+    const window = this.#pool.acquire(this.#capacityOf(slot), (this.#left.owner ??= new WeakRef<WindowOwner>(this)));
     if (window === undefined) return undefined;
     const status =
       typeof window === 'number' ? window : native.slideWindow(window.id, this.#fd, start, length, this.#writable);

@@ -59,6 +59,7 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
   sharing_ = other.sharing_;
   slot_ = std::exchange(other.slot_, nullptr);
   retired_ = std::exchange(other.retired_, false);
+  parked_ = std::exchange(other.parked_, false);
   return *this;
 }
 
@@ -91,6 +92,8 @@ int Mapping::Reserve(size_t capacity, uint64_t position) {
 int Mapping::Slide(int fd, uint64_t position, size_t length, os::Access access, os::Sharing sharing) {
   if (data_ == nullptr || length == 0 || length > capacity_ || position % os::Granularity() != 0)
     return EINVAL;
+  if (parked_) Count(1);
+  parked_ = false;
   const size_t rounded = WholePages(length);
   const size_t before = mapped_;
   slot_->writable.store(access == os::Access::kReadWrite, std::memory_order_relaxed);
@@ -135,6 +138,21 @@ int Mapping::Reset() {
   return error;
 }
 
+int Mapping::Park() {
+  if (data_ == nullptr || retired_) return EINVAL;
+  if (parked_) return 0;
+  if (os::IsAddressSpaceLimited()) return ENOMEM;
+  if (int error = Reset()) return error;
+  Count(-1);
+  parked_ = true;
+  return 0;
+}
+
+void Mapping::Count(int64_t sign) {
+  live.fetch_add(sign, std::memory_order_relaxed);
+  live_bytes.fetch_add(sign < 0 ? -capacity_ : capacity_, std::memory_order_relaxed);
+}
+
 int Mapping::Protect(os::Access access) {
   if (mapped_ == 0) return 0;
   if (int error = os::Protect(data_, mapped_, access)) return error;
@@ -156,7 +174,7 @@ bool Mapping::TooManyRetired() {
 }
 
 bool Mapping::Retire() {
-  if (data_ == nullptr || retired_ || os::IsAddressSpaceLimited()) return false;
+  if (data_ == nullptr || retired_ || parked_ || os::IsAddressSpaceLimited()) return false;
   // It stays guarded: a thread may be on its way into the handler.
   slot_->writable.store(true, std::memory_order_relaxed);
   if (os::MapZeros(data_, capacity_, os::Access::kReadWrite) != 0) return false;
@@ -165,8 +183,7 @@ bool Mapping::Retire() {
   retired_ = true;
   retired_ranges.fetch_add(1, std::memory_order_relaxed);
   retired_bytes.fetch_add(capacity_, std::memory_order_relaxed);
-  live.fetch_sub(1, std::memory_order_relaxed);
-  live_bytes.fetch_sub(capacity_, std::memory_order_relaxed);
+  Count(-1);
   return true;
 }
 
@@ -178,11 +195,10 @@ void Mapping::Release() {
   if (retired_) {
     retired_ranges.fetch_sub(1, std::memory_order_relaxed);
     retired_bytes.fetch_sub(capacity_, std::memory_order_relaxed);
-  } else {
-    live.fetch_sub(1, std::memory_order_relaxed);
-    live_bytes.fetch_sub(capacity_, std::memory_order_relaxed);
+  } else if (!parked_) {
+    Count(-1);
   }
-  retired_ = false;
+  retired_ = parked_ = false;
   data_ = nullptr;
   capacity_ = 0;
   mapped_ = 0;

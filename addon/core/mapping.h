@@ -36,8 +36,9 @@ class Mapping {
   // mapped again. On an error it is shorter than before.
   int Extend(int fd, size_t length);
 
-  // Zeros again.
-  int Reset();
+  // Takes the file away and keeps the range, as zeros that are not counted as a mapping, until it is slid
+  // again. ENOMEM, and nothing done, where the address space is too dear for that.
+  int Park();
 
   int Protect(os::Access access);
 
@@ -76,6 +77,10 @@ class Mapping {
   static bool TooManyRetired();
 
  private:
+  // Zeros again.
+  int Reset();
+  void Count(int64_t sign);
+
   uint8_t* data_ = nullptr;
   size_t capacity_ = 0;
   size_t mapped_ = 0;
@@ -84,6 +89,7 @@ class Mapping {
   os::Sharing sharing_ = os::Sharing::kShared;
   FaultGuard::Slot* slot_ = nullptr;
   bool retired_ = false;
+  bool parked_ = false;
 };
 
 }  // namespace sliding_mmap

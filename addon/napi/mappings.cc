@@ -64,10 +64,12 @@ Napi::Value ExtendWindow(const Napi::CallbackInfo& info) {
   return Failure(info.Env(), lease->mapping.Extend(DescriptorAt(info, 1), length));
 }
 
-// resetWindow(id): zeros, bound to no file
-Napi::Value ResetWindow(const Napi::CallbackInfo& info) {
+// parkWindow(id): zeros, bound to no file, until it is slid again; an errno where it has to be released. No
+// job must use it.
+Napi::Value ParkWindow(const Napi::CallbackInfo& info) {
   const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
-  return Failure(info.Env(), lease == nullptr ? EINVAL : lease->mapping.Reset());
+  if (lease == nullptr || lease->jobs > 0) return Failure(info.Env(), EINVAL);
+  return Failure(info.Env(), lease->mapping.Park());
 }
 
 // Maps [position, position + length) of a file into a range of its own, which may begin before.
@@ -212,7 +214,7 @@ void ExportMappings(Napi::Env env, Napi::Object exports) {
   exports.Set("createWindow", Napi::Function::New<CreateWindow>(env, "createWindow"));
   exports.Set("slideWindow", Napi::Function::New<SlideWindow>(env, "slideWindow"));
   exports.Set("extendWindow", Napi::Function::New<ExtendWindow>(env, "extendWindow"));
-  exports.Set("resetWindow", Napi::Function::New<ResetWindow>(env, "resetWindow"));
+  exports.Set("parkWindow", Napi::Function::New<ParkWindow>(env, "parkWindow"));
   exports.Set("createView", Napi::Function::New<CreateView>(env, "createView"));
   exports.Set("isAddressSpaceLimited",
               Napi::Function::New<IsAddressSpaceLimited>(env, "isAddressSpaceLimited"));

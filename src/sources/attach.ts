@@ -7,7 +7,7 @@ import { FileErrors } from '../file-errors.js';
 import { type CacheOptions, type Extent, WindowCache } from '../window-cache.js';
 import { Channel } from './channel.js';
 import { openInlet } from './inlet.js';
-import { type Kind, kindOf } from './kind.js';
+import { type Kind, look } from './kind.js';
 import { openSpoolFile, Spool } from './spool.js';
 
 const { EBADF, EISDIR } = osConstants.errno;
@@ -24,7 +24,7 @@ export interface Sink extends ByteSink {
 }
 
 /** What is wanted of a descriptor. */
-export interface AttachOptions extends Omit<CacheOptions, 'fd' | 'extent' | 'closeDescriptor' | 'nextData'> {
+export interface AttachOptions extends Omit<CacheOptions, 'fd' | 'extent' | 'size' | 'closeDescriptor' | 'nextData'> {
   /** Whether the descriptor is open for reading. */
   readable: boolean;
   /** Whether what cannot be mapped is copied into a file that can. */
@@ -52,7 +52,7 @@ const extents: Record<Exclude<Kind, 'directory'>, Extent> = {
 /** Owns the descriptor from now on, unless it throws. */
 export function attach(descriptor: Descriptor, options: AttachOptions): Attached {
   const { path } = options;
-  const kind = kindOf(descriptor.fd);
+  const { kind, size } = look(descriptor.fd);
   if (kind === 'directory') throw systemError(EISDIR, 'open', path);
   const extent = extents[kind];
   if (!options.readable && extent !== 'sequential') {
@@ -64,17 +64,43 @@ export function attach(descriptor: Descriptor, options: AttachOptions): Attached
     });
   }
   if (options.spool && extent !== 'sized') return attachSpool(descriptor, kind, options);
-  const cache = new WindowCache({
-    ...options,
-    appending: options.appending && extent !== 'sequential',
-    fd: descriptor.fd,
+  const cache = openCache(
+    descriptor,
+    options,
+    options.writable,
+    options.appending && extent !== 'sequential',
     extent,
-    closeDescriptor: () => descriptor.closeSync(),
-    nextData: (position) => descriptor.nextData(position),
-  });
+    size,
+  );
   const channel =
     extent === 'sequential' ? new Channel(cache, kind, options.readable, new FileErrors(path)) : undefined;
   return { cache, descriptor, source: channel ?? cache, sink: channel ?? cache, channel, spool: undefined };
+}
+
+/** Every option by its name: opening a file is mostly the making of objects, and a spread costs ten times as much. */
+function openCache(
+  descriptor: Descriptor,
+  { path, strict, windowSize, pool, backing, mustMap }: AttachOptions,
+  writable: boolean,
+  appending: boolean,
+  extent: Extent,
+  size?: number,
+): WindowCache {
+  return new WindowCache({
+    fd: descriptor.fd,
+    path,
+    writable,
+    appending,
+    strict,
+    windowSize,
+    pool,
+    backing,
+    mustMap,
+    extent,
+    size,
+    closeDescriptor: () => descriptor.closeSync(),
+    nextData: (position) => descriptor.nextData(position),
+  });
 }
 
 function attachSpool(origin: Descriptor, kind: Kind, options: AttachOptions): Attached {
@@ -82,15 +108,7 @@ function attachSpool(origin: Descriptor, kind: Kind, options: AttachOptions): At
   if (!options.readable) throw errors.system(EBADF, 'read');
   const copy = new Descriptor(openSpoolFile(errors), true);
   try {
-    const cache = new WindowCache({
-      ...options,
-      writable: false,
-      appending: false,
-      fd: copy.fd,
-      extent: 'sized',
-      closeDescriptor: () => copy.closeSync(),
-      nextData: (position) => copy.nextData(position),
-    });
+    const cache = openCache(copy, options, false, false, 'sized');
     const spool = new Spool(cache, openInlet(origin.fd, kind, errors), errors, () => origin.closeSync());
     return { cache, descriptor: copy, source: spool, sink: cache, channel: undefined, spool };
   } catch (error) {

@@ -22,8 +22,20 @@ const exact = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630]);
 /** No file that is longer than this says so wrongly. */
 const mostWrong = 64 * 1024;
 
-/** Throws Node's own error for a descriptor that is none. */
-export function kindOf(fd: number): Kind {
+/** What the addon says of a regular file. */
+const regular = 0;
+
+/** The kind and, of what tells it, the size in bytes. Throws Node's own error for a descriptor that is none. */
+export function look(fd: number): { kind: Kind; size?: number } {
+  // Most files are these, and the object that Node makes of a file's status costs several times what asking does.
+  if (native.fileKind(fd) === regular) {
+    const size = native.fileSize(fd);
+    if (size > mostWrong) return { kind: 'sized', size };
+  }
+  return { kind: kindOf(fd) };
+}
+
+function kindOf(fd: number): Kind {
   const stats = fs.fstatSync(fd);
   if (stats.isDirectory()) return 'directory';
   if (stats.isFIFO() || stats.isSocket()) return 'stream';

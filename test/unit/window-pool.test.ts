@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { constants, PerformanceObserver } from 'node:perf_hooks';
+import { setImmediate as turn } from 'node:timers/promises';
 import { MappedFile, WindowPool } from 'sliding-mmap';
 import { codeOf } from '../helpers/errors.js';
 import { byteAt, Folder, oracle } from '../helpers/files.js';
@@ -150,5 +152,44 @@ describe('WindowPool', () => {
     for (const index of [2, 0, 3, 1]) (files[index] as MappedFile).closeSync();
     const { windows, windowBytes, views, viewBytes } = pool.stats();
     assert.deepEqual([windows, windowBytes, views, viewBytes], [0, 0, 0, 0]);
+  });
+
+  it('lets files be opened one after the other without a collection of garbage for each', async () => {
+    using folder = new Folder();
+    // At whole windows of the default size the engine, which takes them for memory, would begin one each time.
+    const path = folder.sparse(2 ** 32);
+    let collections = 0;
+    const observer = new PerformanceObserver((list) => {
+      for (const { detail } of list.getEntries() as Array<{ detail?: { kind?: number } }>) {
+        if (detail?.kind !== constants.NODE_PERFORMANCE_GC_MINOR) collections++;
+      }
+    });
+    observer.observe({ entryTypes: ['gc'] });
+    for (let i = 0; i < 200; i++) {
+      using file = MappedFile.openSync(path);
+      assert.equal(file.getUint8(2 ** 31 + i), 0);
+      assert.deepEqual([mapped(file), file.stats().slides], [1, 1]);
+    }
+    await turn();
+    await turn();
+    observer.disconnect();
+    assert.ok(collections < 20, `${collections} collections`);
+  });
+
+  it('shows nothing of a file through the window that it leaves to the next', () => {
+    using folder = new Folder();
+    for (const [name, byte] of [
+      ['a', 1],
+      ['b', 2],
+    ] as const) {
+      using file = MappedFile.openSync(folder.file(new Uint8Array(100_000 * byte).fill(byte), name), 'r+');
+      for (let i = 0; i < 100; i++) assert.equal(file.getUint8(i * 1000), byte);
+      file.setUint8(3, 3);
+      assert.equal(
+        codeOf(() => file.getUint8(100_000 * byte)),
+        'ERR_OUT_OF_RANGE',
+      );
+      assert.equal(file.stats().faults, 0);
+    }
   });
 });
