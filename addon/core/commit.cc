@@ -23,7 +23,9 @@ int64_t Commit::Write(const Mapping& mapping, int fd, uint64_t from, uint64_t to
   const auto end = start + static_cast<size_t>(std::min<uint64_t>(to - from, kMostScanned));
   const size_t first = static_cast<size_t>(RoundDown(start, page));
   const size_t pages = (end - first + page - 1) / page;
-  std::vector<uint8_t> changed(pages);
+  Array<uint8_t> changed;
+  // Each piece is a page at the least.
+  if (!changed.Allocate(pages) || !pieces_.Allocate(std::min(pages, kMostCopied / page + 1))) return -ENOMEM;
   if (os::ChangedPages(mapping.data() + first, pages, changed.data()) != 0) {
     std::fill(changed.begin(), changed.end(), 1);
   }
@@ -37,8 +39,11 @@ int64_t Commit::Write(const Mapping& mapping, int fd, uint64_t from, uint64_t to
     while (next < pages && changed[next] != 0 && copied + (next - i) * page < kMostCopied) ++next;
     const size_t begin = std::max(start, first + i * page);
     const size_t stop = std::min(end, first + next * page);
-    pieces_.push_back({begin, {mapping.data() + begin, mapping.data() + stop}});
-    if (int64_t error = WritePiece(mapping, fd, pieces_.back())) return error;
+    Piece& piece = pieces_[count_];
+    if (!piece.bytes.Copy(mapping.data() + begin, stop - begin)) return -ENOMEM;
+    piece.offset = begin;
+    ++count_;
+    if (int64_t error = WritePiece(mapping, fd, piece)) return error;
     copied += stop - begin;
     if (copied >= kMostCopied) return static_cast<int64_t>(mapping.position() + stop);
     i = next;
@@ -47,9 +52,10 @@ int64_t Commit::Write(const Mapping& mapping, int fd, uint64_t from, uint64_t to
 }
 
 int64_t Commit::WritePiece(const Mapping& mapping, int fd, const Piece& piece) {
-  const std::vector<uint8_t>& bytes = piece.bytes;
+  const Array<uint8_t>& bytes = piece.bytes;
   const uint64_t position = mapping.position() + piece.offset;
-  std::vector<uint8_t> file(bytes.size());
+  Array<uint8_t> file;
+  if (!file.Allocate(bytes.size())) return -ENOMEM;
   size_t known = 0;
   while (known < file.size()) {
     const int64_t moved =
@@ -78,7 +84,8 @@ int64_t Commit::WritePiece(const Mapping& mapping, int fd, const Piece& piece) {
 
 int Commit::Drop(Mapping* mapping, int fd) const {
   const size_t page = os::PageSize();
-  for (const Piece& piece : pieces_) {
+  for (size_t i = 0; i < count_; ++i) {
+    const Piece& piece = pieces_[i];
     size_t from = 0;
     while (from < piece.bytes.size()) {
       const size_t offset = piece.offset + from;

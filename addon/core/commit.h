@@ -3,8 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
+#include "core/array.h"
 #include "core/mapping.h"
 
 namespace sliding_mmap {
@@ -26,12 +26,13 @@ class Commit {
  private:
   struct Piece {
     size_t offset;  // in the mapping
-    std::vector<uint8_t> bytes;
+    Array<uint8_t> bytes;
   };
 
   int64_t WritePiece(const Mapping& mapping, int fd, const Piece& piece);
 
-  std::vector<Piece> pieces_;
+  Array<Piece> pieces_;
+  size_t count_ = 0;
 };
 
 }  // namespace sliding_mmap

@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
+#include <new>
+#include <numeric>
 #include <utility>
 
 namespace sliding_mmap {
@@ -372,42 +375,54 @@ const uint8_t* Needle::Find(const uint8_t* from, const uint8_t* end) const {
 const uint8_t* Needle::Linear(const uint8_t* from, const uint8_t* end) const {
   if (!ignores_case_) return LibraryFind(from, end, bytes_, length_);
   // A copy in lower case, piece by piece, which overlap by what may be the beginning of a needle.
-  std::vector<uint8_t> piece;
-  const size_t most = std::max<size_t>(64 * 1024, 2 * length_);
+  Array<uint8_t> piece;
+  if (!piece.Allocate(std::min(std::max<size_t>(64 * 1024, 2 * length_), static_cast<size_t>(end - from)))) {
+    // Without memory it takes longer.
+    while (static_cast<size_t>(end - from) >= length_ && !StandsAt(from)) ++from;
+    return static_cast<size_t>(end - from) >= length_ ? from : nullptr;
+  }
   while (static_cast<size_t>(end - from) >= length_) {
-    piece.assign(from, from + std::min(most, static_cast<size_t>(end - from)));
-    std::transform(piece.begin(), piece.end(), piece.begin(), Lower);
+    const size_t size = std::min(piece.size(), static_cast<size_t>(end - from));
+    std::transform(from, from + size, piece.begin(), Lower);
     const uint8_t* data = piece.data();
-    const uint8_t* found = LibraryFind(data, data + piece.size(), bytes_, length_);
+    const uint8_t* found = LibraryFind(data, data + size, bytes_, length_);
     if (found != nullptr) return from + (found - data);
-    from += piece.size() - length_ + 1;
+    from += size - length_ + 1;
   }
   return nullptr;
 }
 
 // --- several -----------------------------------------------------------------------------------------------
 
-NeedleSet::NeedleSet(std::vector<std::vector<uint8_t>> needles, bool ignores_case)
-    : bytes_(std::move(needles)) {
-  for (auto& bytes : bytes_) {
+bool NeedleSet::Prepare(Array<Array<uint8_t>> needles, bool ignores_case) {
+  bytes_ = std::move(needles);
+  const size_t count = bytes_.size();
+  if (!needles_.Allocate(count) || !standing_.Allocate(count) || !next_.Allocate(count)) return false;
+  for (size_t i = 0; i < count; ++i) {
+    Array<uint8_t>& bytes = bytes_[i];
     if (ignores_case) std::transform(bytes.begin(), bytes.end(), bytes.begin(), Lower);
-    needles_.emplace_back(bytes.data(), bytes.size(), ignores_case);
+    needles_[i] = Needle(bytes.data(), bytes.size(), ignores_case);
     longest_ = std::max(longest_, bytes.size());
   }
-  if (needles_.size() <= kFew) return;
-  index_ = std::make_unique<Index>();
+  if (count <= kFew) return true;
+  index_.reset(new (std::nothrow) Index);
+  if (index_ == nullptr || !index_->needles.Allocate(count)) return false;
   for (size_t byte = 0; byte < 256; ++byte) {
     const auto itself = static_cast<uint8_t>(byte);
     index_->folded[byte] = ignores_case ? Lower(itself) : itself;
   }
-  for (uint32_t i = 0; i < needles_.size(); ++i) {
-    const Needle& needle = needles_[i];
+  for (const Needle& needle : needles_) {
     const size_t first = needle[0];
-    index_->first[first].push_back(i);
+    ++index_->begin[first + 1];
     for (size_t second = 0; second < 256; ++second) {
       if (needle.length() == 1 || needle[1] == second) index_->pairs.set(first << 8 | second);
     }
   }
+  std::partial_sum(std::begin(index_->begin), std::end(index_->begin), std::begin(index_->begin));
+  size_t next[256];
+  std::copy_n(index_->begin, 256, next);
+  for (size_t i = 0; i < count; ++i) index_->needles[next[needles_[i][0]]++] = static_cast<uint32_t>(i);
+  return true;
 }
 
 NeedleSet::Result NeedleSet::Scan(const uint8_t* haystack, size_t length, size_t from, size_t limit,
@@ -420,13 +435,13 @@ NeedleSet::Result NeedleSet::Scan(const uint8_t* haystack, size_t length, size_t
   if (matches == nullptr && options.delimiter == nullptr && needles_.size() == 1 && needles_[0].IsOneByte()) {
     return {limit, CountByte(haystack + from, limit - from, needles_[0][0])};
   }
-  next_.assign(needles_.size(), 0);
+  std::fill(next_.begin(), next_.end(), 0);
   size_t found = 0;
   while (from < limit) {
     if (matches != nullptr && capacity - found < needles_.size()) return {from, found};
     const size_t at = Next(haystack, length, from, limit);
     if (at >= limit) break;
-    const size_t taken = options.overlapping && options.delimiter == nullptr ? standing_.size() : 1;
+    const size_t taken = options.overlapping && options.delimiter == nullptr ? standing_count_ : 1;
     for (size_t i = 0; i < taken && matches != nullptr; ++i) {
       matches[found + i] = {static_cast<uint32_t>(at), standing_[i]};
     }
@@ -442,7 +457,7 @@ NeedleSet::Result NeedleSet::Scan(const uint8_t* haystack, size_t length, size_t
 }
 
 size_t NeedleSet::Next(const uint8_t* haystack, size_t length, size_t from, size_t limit) {
-  standing_.clear();
+  standing_count_ = 0;
   return index_ == nullptr ? NextOfFew(haystack, length, from, limit)
                            : NextOfMany(haystack, length, from, limit);
 }
@@ -459,7 +474,7 @@ size_t NeedleSet::NextOfFew(const uint8_t* haystack, size_t length, size_t from,
     first = std::min(first, next_[i]);
   }
   for (uint32_t i = 0; i < needles_.size() && first != SIZE_MAX; ++i) {
-    if (next_[i] == first) standing_.push_back(i);
+    if (next_[i] == first) Stands(i);
   }
   return first;
 }
@@ -469,10 +484,11 @@ size_t NeedleSet::NextOfMany(const uint8_t* haystack, size_t length, size_t from
   for (size_t at = from; at < limit; ++at) {
     const size_t first = index.folded[haystack[at]];
     if (at + 1 < length && !index.pairs[first << 8 | index.folded[haystack[at + 1]]]) continue;
-    for (uint32_t i : index.first[first]) {
-      if (needles_[i].length() <= length - at && needles_[i].StandsAt(haystack + at)) standing_.push_back(i);
+    for (size_t entry = index.begin[first]; entry < index.begin[first + 1]; ++entry) {
+      const uint32_t i = index.needles[entry];
+      if (needles_[i].length() <= length - at && needles_[i].StandsAt(haystack + at)) Stands(i);
     }
-    if (!standing_.empty()) return at;
+    if (standing_count_ > 0) return at;
   }
   return SIZE_MAX;
 }

@@ -5,7 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
+
+#include "core/array.h"
 
 namespace sliding_mmap {
 
@@ -25,6 +26,7 @@ size_t FindEach(const uint8_t* at, size_t length, uint8_t byte, uint32_t* offset
 // they are in lower case.
 class Needle {
  public:
+  Needle() = default;
   // `length` is at least 1.
   Needle(const uint8_t* bytes, size_t length, bool ignores_case);
 
@@ -59,9 +61,9 @@ class Needle {
   const uint8_t* FilterWide(const uint8_t* from, const uint8_t* last, const uint8_t** left) const;
   const uint8_t* Linear(const uint8_t* from, const uint8_t* end) const;
 
-  const uint8_t* bytes_;
-  size_t length_;
-  bool ignores_case_;
+  const uint8_t* bytes_ = nullptr;
+  size_t length_ = 0;
+  bool ignores_case_ = false;
   Probe probes_[2];
 };
 
@@ -86,8 +88,8 @@ class NeedleSet {
     size_t found;
   };
 
-  // At least one needle, none of them empty.
-  NeedleSet(std::vector<std::vector<uint8_t>> needles, bool ignores_case);
+  // At least one needle, none of them empty. Before anything else; false where there is no memory.
+  bool Prepare(Array<Array<uint8_t>> needles, bool ignores_case);
 
   size_t longest() const { return longest_; }
   size_t size() const { return needles_.size(); }
@@ -104,18 +106,24 @@ class NeedleSet {
   size_t NextOfFew(const uint8_t* haystack, size_t length, size_t from, size_t limit);
   size_t NextOfMany(const uint8_t* haystack, size_t length, size_t from, size_t limit);
 
-  std::vector<std::vector<uint8_t>> bytes_;
-  std::vector<Needle> needles_;
+  // Puts the needle of a match behind those that are known.
+  void Stands(uint32_t needle) { standing_[standing_count_++] = needle; }
+
+  Array<Array<uint8_t>> bytes_;
+  Array<Needle> needles_;
   size_t longest_ = 0;
   size_t scans_ = 0;
-  // In order.
-  std::vector<uint32_t> standing_;
+  // In order; has room for all.
+  Array<uint32_t> standing_;
+  size_t standing_count_ = 0;
   // Of few needles: where each stands next, SIZE_MAX for nowhere before the limit.
-  std::vector<size_t> next_;
-  // Of many: those that begin with a byte, and whether any begins with two.
+  Array<size_t> next_;
+  // Of many: those that begin with byte b are [begin[b], begin[b + 1]) of `needles`; and whether any begins
+  // with two bytes.
   struct Index {
     uint8_t folded[256];
-    std::vector<uint32_t> first[256];
+    size_t begin[257] = {};
+    Array<uint32_t> needles;
     std::bitset<65536> pairs;
   };
   std::unique_ptr<Index> index_;

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include <algorithm>
+#include <memory>
 #include <new>
-#include <vector>
 
+#include "core/array.h"
 #include "core/os.h"
 #include "core/scan.h"
 #include "napi/arguments.h"
@@ -72,7 +73,7 @@ Napi::Value FindNthBytes(const Napi::CallbackInfo& info) {
 // nothing in the resident set, and meets no signal.
 class CountJob : public Job {
  public:
-  CountJob(Napi::Env env, int fd, int64_t position, int64_t length, int64_t step, std::vector<uint8_t> needle,
+  CountJob(Napi::Env env, int fd, int64_t position, int64_t length, int64_t step, Array<uint8_t> needle,
            size_t unit, Napi::Value counts)
       : fd_(fd), position_(position), length_(length), step_(step), needle_(std::move(needle)), unit_(unit) {
     napi_create_reference(env, counts, 1, &target_);
@@ -120,12 +121,12 @@ class CountJob : public Job {
     return result;
   }
 
-  bool Prepare() {
-    if (length_ <= 0 || step_ <= 0 || position_ < 0) return false;
+  // 0, or an errno with which it cannot be started.
+  int Prepare() {
+    if (length_ <= 0 || step_ <= 0 || position_ < 0) return EINVAL;
     const int64_t steps = (length_ - 1) / step_ + 1;
-    if (steps > kMostSteps) return false;
-    counts_.resize(static_cast<size_t>(steps));
-    return true;
+    if (steps > kMostSteps) return EINVAL;
+    return counts_.Allocate(static_cast<size_t>(steps)) ? 0 : ENOMEM;
   }
 
   friend Napi::Value CountAsync(const Napi::CallbackInfo& info);
@@ -150,9 +151,9 @@ class CountJob : public Job {
   int64_t position_;
   int64_t length_;
   int64_t step_;
-  std::vector<uint8_t> needle_;
+  Array<uint8_t> needle_;
   size_t unit_;
-  std::vector<double> counts_;
+  Array<double> counts_;
   napi_ref target_ = nullptr;
 };
 
@@ -164,12 +165,13 @@ Napi::Value CountAsync(const Napi::CallbackInfo& info) {
   size_t needle_length;
   size_t unit;
   if (!NeedleAt(info, 4, &needle, &needle_length, &unit)) return Resolved(env, -EINVAL);
+  Array<uint8_t> copy;
+  if (!copy.Copy(needle, needle_length)) return Resolved(env, -ENOMEM);
   auto job = std::make_unique<CountJob>(env, DescriptorAt(info, 0), IntegerAt(info, 1), IntegerAt(info, 2),
-                                        IntegerAt(info, 3),
-                                        std::vector<uint8_t>(needle, needle + needle_length), unit, info[6]);
-  if (!job->Prepare()) {
-    job->Finish(env, -EINVAL);
-    return Resolved(env, -EINVAL);
+                                        IntegerAt(info, 3), std::move(copy), unit, info[6]);
+  if (int error = job->Prepare()) {
+    job->Finish(env, -error);
+    return Resolved(env, -error);
   }
   return Job::Start(env, std::move(job));
 }

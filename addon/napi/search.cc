@@ -1,9 +1,11 @@
 // Searching the bytes of arrays, on JavaScript's thread.
+#include <errno.h>
 #include <napi.h>
 
 #include <memory>
-#include <vector>
+#include <new>
 
+#include "core/array.h"
 #include "core/scan.h"
 #include "napi/arguments.h"
 #include "napi/bindings.h"
@@ -16,36 +18,41 @@ namespace {
 struct Search {
   NeedleSet needles;
   // Of lines; empty where they do not matter.
-  std::vector<uint8_t> delimiter;
+  Array<uint8_t> delimiter;
 };
 
 // Marks the External, so that no other one is taken for it. Any number will do.
 constexpr napi_type_tag kSearchTag = {0x736c6964696e676d, 0x6d61702d73656172};
 
-// False when it is no Uint8Array of at least one byte.
-bool CopyBytes(napi_env env, napi_value array, std::vector<uint8_t>* bytes) {
+// EINVAL when it is no Uint8Array of at least one byte.
+int CopyBytes(napi_env env, napi_value array, Array<uint8_t>* bytes) {
   size_t length = 0;
   if (napi_get_typedarray_info(env, array, nullptr, &length, nullptr, nullptr, nullptr) != napi_ok) {
-    return false;
+    return EINVAL;
   }
   const uint8_t* data = BytesOf(env, array, 0, length);
-  if (data == nullptr || length == 0) return false;
-  bytes->assign(data, data + length);
-  return true;
+  if (data == nullptr || length == 0) return EINVAL;
+  return bytes->Copy(data, length) ? 0 : ENOMEM;
 }
 
-// createSearch(needles, ignoresCase, delimiter): an External; undefined for needles that are none. `needles`
-// are Uint8Arrays, `delimiter` is one or undefined.
+// createSearch(needles, ignoresCase, delimiter): an External, or a negative errno: -EINVAL for needles that
+// are none. `needles` are Uint8Arrays, `delimiter` is one or undefined.
 Napi::Value CreateSearch(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Napi::Array arrays = info[0].As<Napi::Array>();
-  std::vector<std::vector<uint8_t>> needles(arrays.Length());
-  for (uint32_t i = 0; i < needles.size(); ++i) {
-    if (!CopyBytes(env, arrays.Get(i), &needles[i])) return env.Undefined();
+  const uint32_t count = arrays.Length();
+  if (count == 0) return Failure(env, EINVAL);
+  Array<Array<uint8_t>> needles;
+  if (!needles.Allocate(count)) return Failure(env, ENOMEM);
+  for (uint32_t i = 0; i < count; ++i) {
+    const Napi::HandleScope scope(env);
+    if (int error = CopyBytes(env, arrays.Get(i), &needles[i])) return Failure(env, error);
   }
-  if (needles.empty()) return env.Undefined();
-  auto search = std::make_unique<Search>(Search{NeedleSet(std::move(needles), FlagAt(info, 1)), {}});
-  CopyBytes(env, info[2], &search->delimiter);
+  std::unique_ptr<Search> search(new (std::nothrow) Search);
+  if (search == nullptr || !search->needles.Prepare(std::move(needles), FlagAt(info, 1)) ||
+      CopyBytes(env, info[2], &search->delimiter) == ENOMEM) {
+    return Failure(env, ENOMEM);
+  }
   Napi::External<Search> external =
       Napi::External<Search>::New(env, search.get(), [](Napi::Env, Search* finished) { delete finished; });
   search.release();  // the External's finalizer deletes it

@@ -1,7 +1,7 @@
 /** What `matches()` takes, and its validation. */
 import { constants } from 'node:buffer';
 import { isRegExp } from 'node:util/types';
-import { checkSignal, invalidArgType, invalidArgValue } from '../errors.js';
+import { checkSignal, invalidArgType, invalidArgValue, systemError } from '../errors.js';
 import { native, type NativeSearch } from '../native.js';
 import { type Position, toCount, toRange } from '../ranges.js';
 import { WholeLines } from './blocks.js';
@@ -119,6 +119,10 @@ export function resolveSearch(pattern: Pattern, options: MatchesOptions): Resolv
       throw invalidArgValue('needle', pattern, 'must not hold the delimiter where lines are asked for');
   }
   const lengths = needles.map(({ length }) => length);
+  const search = isText
+    ? undefined
+    : native.createSearch(needles, ignoreCase, firstInLine ? text.delimiter : undefined);
+  if (typeof search === 'number') throw systemError(-search, 'malloc');
   return {
     start,
     end,
@@ -132,7 +136,7 @@ export function resolveSearch(pattern: Pattern, options: MatchesOptions): Resolv
     lineNumbers,
     byLine,
     firstInLine,
-    search: isText ? undefined : native.createSearch(needles, ignoreCase, firstInLine ? text.delimiter : undefined),
+    search,
     lengths,
     longest: lengths.reduce((most, length) => Math.max(most, length), 0),
     regExp,

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import { MappedFile, type MappedView, WindowPool } from 'sliding-mmap';
-import { native, type NativeMapping } from '#src/native.js';
+import { native } from '#src/native.js';
 import { attempt, codeOf } from '../helpers/errors.js';
 import { byteAt, oracle } from '../helpers/files.js';
 import { Random } from '../torture/support.js';
@@ -100,27 +100,10 @@ function exhaust(file: MappedFile, length: number): number {
   return views.length;
 }
 
-/** Takes the whole address space in pieces of so many bytes, and gives every second one back. */
-function fragment(piece: number): () => void {
-  const taken: NativeMapping[] = [];
-  for (;;) {
-    const mapping = native.createWindow(piece);
-    if (typeof mapping !== 'object') break;
-    taken.push(mapping);
-  }
-  assert.ok(taken.length > 64, `${taken.length} pieces`);
-  const release = (parity: number): void => {
-    for (const [i, { id, buffer }] of taken.entries()) if (i % 2 === parity) native.releaseMapping(id, buffer);
-  };
-  release(1);
-  return () => release(0);
-}
-
-/** The same where it is too large for that: by a library that does it when it is loaded. */
-function fill(): () => void {
+/** Takes the whole address space but for holes, by a library that does it when it is loaded. */
+function fill(): void {
   // eslint-disable-next-line no-restricted-syntax -- it is not the addon
   assert.throws(() => process.dlopen({ exports: {} }, process.env['FILLER'] as string), /did not self-register/);
-  return () => {};
 }
 
 const scenarios: Record<string, () => Promise<unknown>> = {
@@ -151,7 +134,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   /** The address space has holes shorter than a window, and nothing else. */
   async fragments() {
     makeFile();
-    const free = native.pointerSize === 4 ? fragment(6 * MiB) : fill();
+    fill();
     for (const windowSize of [undefined, 64 * 1024]) {
       await using file = await MappedFile.open(path, 'r+', { windowSize, pool: new WindowPool() });
       await use(file);
@@ -159,7 +142,6 @@ const scenarios: Record<string, () => Promise<unknown>> = {
       assert.ok(refusals > 0 || (slides > 0 && windowSize !== undefined), `${refusals} refusals, ${slides} slides`);
       console.log(slides > 0 ? 'mapped' : 'read');
     }
-    free();
   },
 
   /** All that is left is holes shorter than a window: now and then the system refuses, for short or for long. */
@@ -179,6 +161,26 @@ const scenarios: Record<string, () => Promise<unknown>> = {
       native.injectFailure(0, 0, 0, 0);
       native.injectFailure(1, 0, 0, 0);
     }
+  },
+
+  /** No room for a copy of what a caller hands over: an error, and not the end of the process. */
+  async memory() {
+    makeFile();
+    const long = new Uint8Array(512 * MiB).fill(1);
+    await using file = await MappedFile.open(path, 'r+');
+    const view = file.view(0, 64 * MiB, { access: 'private' });
+    limit('as', addressSpace() + 256 * MiB);
+    const refused = -os.constants.errno.ENOMEM;
+    assert.equal(native.createSearch([long], false, undefined), refused);
+    assert.equal(native.createSearch([Buffer.from('a')], false, long), refused);
+    assert.equal(await native.countAsync(file.fd, 0, 4096, 4096, long, false, new Float64Array(1)), refused);
+    assert.equal(await native.readAsync(file.fd, long, 0, long.length, 0, false), refused);
+    assert.equal(await native.writeAsync(file.fd, long, 0, long.length, 0, false), refused);
+    view.bytes.set(oracle(1000, 4096), 1000);
+    view.commitSync();
+    view.dispose();
+    assert.equal(file.getUint8(2000), byteAt(2000));
+    await use(file);
   },
 
   async mappings() {

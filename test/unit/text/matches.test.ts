@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import fs from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import fc from 'fast-check';
 import { MappedFile, type Match, type MatchesOptions, type Pattern } from 'sliding-mmap';
-import { native } from '#src/native.js';
+import { native, type NativeSearch } from '#src/native.js';
 import { Matches } from '#src/text/matches.js';
 import { Folder } from '../../helpers/files.js';
 import { MemoryTextSource } from '../../helpers/memory-text-source.js';
@@ -253,7 +254,8 @@ describe('Matches', () => {
 });
 
 describe('the search in bytes', () => {
-  const search = (needles: Uint8Array[], ignoresCase = false) => native.createSearch(needles, ignoresCase, undefined)!;
+  const search = (needles: Uint8Array[], ignoresCase = false) =>
+    native.createSearch(needles, ignoresCase, undefined) as NativeSearch;
 
   /** Everything that `scan` finds, in calls with little room. */
   function all(bytes: Uint8Array, needles: Uint8Array[], overlapping: boolean, ignoresCase = false): number[] {
@@ -324,8 +326,8 @@ describe('the search in bytes', () => {
     const handle = search([Buffer.from('a')]);
     const results = new Uint32Array(3);
     const bytes = Buffer.from('aaa');
-    assert.equal(native.createSearch([], false, undefined), undefined);
-    assert.equal(native.createSearch([new Uint8Array(0)], false, undefined), undefined);
+    assert.equal(native.createSearch([], false, undefined), -osConstants.errno.EINVAL);
+    assert.equal(native.createSearch([new Uint8Array(0)], false, undefined), -osConstants.errno.EINVAL);
     assert.equal(native.scan({} as never, bytes, 0, 3, false, false, results), -1);
     assert.equal(native.scan(handle, [] as never, 0, 3, false, false, results), -1);
     assert.equal(native.scan(handle, bytes, -1, 3, false, false, results), -1);
