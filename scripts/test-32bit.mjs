@@ -29,6 +29,8 @@ const tools = [
   'grep',
 ];
 const notRun = 77;
+/** What the tests load that is written in C. */
+const filler = join(cache, 'fill_address_space.so');
 
 function skip(reason) {
   console.log(`test:32bit: not run: ${reason}`);
@@ -140,6 +142,8 @@ function enter(folder, command, options = {}) {
       PATH: '/usr/bin:/usr/sbin:/bin:/sbin',
       TERM: process.env.TERM ?? 'dumb',
       SLIDING_MMAP_PREBUILD: join(cache, 'addon'),
+      // There is no compiler in there.
+      FILLER: filler,
       ...Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(SEED|TORTURE_.*)$/.test(name))),
     },
   });
@@ -179,6 +183,8 @@ function compile(compiler) {
     env: { ...process.env, CC: compiler.replace(/\+\+$/, 'cc'), CXX: compiler, LINK: compiler },
   });
   if (status !== 0) process.exit(1);
+  const source = join(root, 'test/faults/fill_address_space.c');
+  execFileSync(compiler.replace(/\+\+$/, 'cc'), ['-shared', '-fPIC', '-o', filler, source], { stdio: 'inherit' });
 }
 
 const compiler = findCompiler();

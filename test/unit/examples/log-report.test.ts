@@ -258,7 +258,12 @@ describe('log report: the program', function () {
     assert.equal(file?.busiestMinute?.exact, false);
   });
 
-  it('starts by npm start, with nothing but the report on standard output', () => {
+  it('starts by npm start, with nothing but the report on standard output', function () {
+    // What is older than its sources is built by it.
+    if (spawnSync('npm', ['--version']).status !== 0) {
+      console.log('      not run, because there is no npm');
+      return this.skip();
+    }
     const { status, stdout } = spawnSync(process.execPath, [START, '--json', access], { encoding: 'utf8' });
     assert.equal(status, 0);
     assert.equal((JSON.parse(stdout) as Json).files[0]?.entries, 3);
