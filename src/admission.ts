@@ -9,9 +9,11 @@ const mostDemand = memory + 1;
  * leaves every window just after it was mapped: a slide, which is about eight reads, for so many reads.
  */
 const leastRun = 4;
-const mostRun = 512;
+const mostRun = 4096;
 /** So many lookups must a window serve to have been worth its slide. */
 const worthwhileUses = 16;
+/** So many misses in a row in one window are worth a slide, however far apart they are. */
+const certainRun = 32;
 /** After so many misses the demand is lowered by one: the pattern may have changed. */
 const relaxEvery = 1024;
 
@@ -28,6 +30,9 @@ export class Admission {
   #run = 0;
   #runDemand = leastRun;
   #last = none;
+  /** Where the last miss was, and how far from the one before. */
+  #position = 0;
+  #step = 0;
   #admitted = none;
   #misses = 0;
 
@@ -36,8 +41,10 @@ export class Admission {
     return this.#misses;
   }
 
-  /** An access missed window `slot`. */
-  missed(slot: number): void {
+  /** An access at `position` missed window `slot`. */
+  missed(slot: number, position: number): void {
+    this.#step = Math.abs(position - this.#position);
+    this.#position = position;
     const at = this.#misses % memory;
     const leaving = this.#recent[at] as number;
     if (leaving !== none) this.#ending[leaving & 255]!--;
@@ -50,9 +57,11 @@ export class Admission {
     if (this.#misses % relaxEvery === 0) this.#demand = Math.max(leastDemand, this.#demand - 1);
   }
 
-  /** Whether window `slot`, just missed, is worth a slide at the price of another window. */
-  isWorthwhile(slot: number): boolean {
-    if (this.#run >= this.#runDemand) return true;
+  /** Whether window `slot`, just missed, of so many bytes, is worth a slide at the price of another window. */
+  isWorthwhile(slot: number, stride: number): boolean {
+    // A scan in steps so long that it has soon left the window is none.
+    const isScan = this.#step * worthwhileUses <= stride || this.#run >= certainRun;
+    if (isScan && this.#run >= this.#runDemand) return true;
     if ((this.#ending[slot & 255] as number) < this.#demand) return false;
     let inSlot = 0;
     for (let i = 0; i < memory; i++) if (this.#recent[i] === slot) inSlot++;
@@ -76,11 +85,11 @@ export class Admission {
   /** A window was taken away that had served so many lookups. */
   evicted(uses: number): void {
     if (uses < worthwhileUses) {
-      this.#demand = Math.min(mostDemand, this.#demand + 4);
-      this.#runDemand = Math.min(mostRun, this.#runDemand * 2);
+      this.#demand = Math.min(mostDemand, this.#demand + 8);
+      this.#runDemand = Math.min(mostRun, this.#runDemand * 3);
     } else {
-      this.#demand = Math.max(leastDemand, this.#demand - 4);
-      this.#runDemand = Math.max(leastRun, this.#runDemand / 2);
+      this.#demand = Math.max(leastDemand, this.#demand - 8);
+      this.#runDemand = Math.max(leastRun, this.#runDemand / 4);
     }
   }
 }

@@ -132,7 +132,7 @@ export class WindowTable implements WindowOwner {
   at(position: number, length: number): Window | undefined {
     const slot = this.#geometry.slotOf(position);
     let window = this.#windows.get(slot);
-    if (window === undefined && !this.#isWorthMapping(slot)) return undefined;
+    if (window === undefined && !this.#isWorthMapping(slot, position)) return undefined;
     window = this.#lookUp(slot, window);
     if (window === undefined || position + length > window.start + window.length) return undefined;
     this.current = window;
@@ -143,7 +143,7 @@ export class WindowTable implements WindowOwner {
   of(position: number): Window | undefined {
     const slot = this.#geometry.slotOf(position);
     const window = this.#windows.get(slot);
-    if (window === undefined) this.#admission.missed(slot);
+    if (window === undefined) this.#admission.missed(slot, position);
     return this.#lookUp(slot, window);
   }
 
@@ -164,11 +164,11 @@ export class WindowTable implements WindowOwner {
    * go for it, only where there is locality: a scan, or many of the last misses. Scattered accesses cost least
    * through the kernel.
    */
-  #isWorthMapping(slot: number): boolean {
+  #isWorthMapping(slot: number, position: number): boolean {
     if (!this.#mayMap) return false;
-    this.#admission.missed(slot);
+    this.#admission.missed(slot, position);
     if (this.#pool.hasRoom(this.#capacityOf(slot))) return true;
-    if (!this.#admission.isWorthwhile(slot)) return false;
+    if (!this.#admission.isWorthwhile(slot, this.#geometry.stride)) return false;
     this.#admission.admitted(slot);
     return true;
   }

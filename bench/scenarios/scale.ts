@@ -57,13 +57,13 @@ function scenario(
   amount: number,
   unit: 'op' | 'B',
   work: (path: string, size: number) => { run: () => unknown; close?: () => void },
-  atMost: number | undefined,
+  against: string,
 ): Scenario {
   const bounds: FigureTarget[] = sizes.flatMap(([contestant]) => [
     { contestant, figure: 'address space, MiB', atMost: WindowPool.default.limit / MiB },
     { contestant, figure: 'resident, MiB', atMost: 256 },
   ]);
-  const flat: Target[] = atMost === undefined ? [] : [{ contestant: 'the largest', against: '1 GiB', atMost: atMost }];
+  const flat: Target[] = [{ contestant: 'the largest', against, atMost: 1.2 }];
   return {
     name: `scale/${name}`,
     title,
@@ -105,7 +105,7 @@ export const scenarios: Scenario[] = [
         return total;
       },
     }),
-    1.2,
+    '1 GiB',
   ),
   scenario(
     'near',
@@ -114,7 +114,8 @@ export const scenarios: Scenario[] = [
     'op',
     (path, size) => {
       const file = MappedFile.openSync(path);
-      const base = Math.max(0, size / 2 - MiB / 2);
+      // In one window: where two meet, every change from one to the other is a lookup.
+      const base = size === MiB ? 0 : Math.ceil(size / 2 / MiB) * MiB;
       return {
         run() {
           let total = 0;
@@ -124,10 +125,10 @@ export const scenarios: Scenario[] = [
         close: () => file.closeSync(),
       };
     },
-    1.2,
+    '1 GiB',
   ),
-  // No target: what lies beyond the pool is read by the kernel, which costs more than memory, but no more for 16 TiB
-  // than for a little over 64 GiB.
+  // What lies beyond the pool is read by the kernel, which costs more than memory, but no more for 16 TiB than for a
+  // little over 64 GiB.
   scenario(
     'far',
     `numbers at random from ${pages} pages, which are all over the file`,
@@ -145,7 +146,7 @@ export const scenarios: Scenario[] = [
         close: () => file.closeSync(),
       };
     },
-    undefined,
+    '1 TiB',
   ),
   scenario(
     'stream',
@@ -171,6 +172,6 @@ export const scenarios: Scenario[] = [
         close: () => file.closeSync(),
       };
     },
-    1.2,
+    '1 GiB',
   ),
 ];
