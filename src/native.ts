@@ -68,8 +68,6 @@ export interface Native {
   releasePiece(id: number): void;
   releaseMapping(id: number, buffer: ArrayBuffer): boolean;
   forgetMapping(id: number): void;
-  /** Empties an ordinary ArrayBuffer; false when that cannot be done. */
-  detach(buffer: ArrayBuffer): boolean;
   mappingFaults(id: number): number;
   firstFault(id: number): number;
   protectMapping(id: number, writable: boolean): number;

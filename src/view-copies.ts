@@ -1,6 +1,7 @@
 /** Views where nothing can be mapped: memory of their own, filled by pread and written back by pwrite. */
 import { native } from './native.js';
 
+const { structuredClone } = globalThis;
 /** Compared by one call into the engine; only blocks that differ are looked at byte by byte. */
 const blockSize = 4096;
 /** As for every mapping: an element of any typed array lies as it lies in the file. */
@@ -8,6 +9,18 @@ const widestElement = 8;
 
 /** Moves `length` bytes at `offset` of `bytes` from or to `position` of the file; gives the count, or throws. */
 export type Move = (bytes: Uint8Array, offset: number, length: number, position: number) => number;
+
+/** What released copies lay in, as long as somebody has the emptied buffer. */
+const kept = new WeakMap<ArrayBuffer, ArrayBuffer>();
+
+/**
+ * Empties a copy's buffer and all arrays over it. Those whom an array was given to (a system call, a hash on the thread
+ * pool) go on with the address, and keep the object until they have done: its memory is not free before.
+ */
+export function emptyCopy(buffer: ArrayBuffer): void {
+  // None is shorter but what was emptied, or transferred, already.
+  if (buffer.byteLength > 0) kept.set(buffer, structuredClone(buffer, { transfer: [buffer] }));
+}
 
 /** The memory of one view. */
 export class ViewCopy {
@@ -104,7 +117,7 @@ export class ViewCopy {
 
   /** Empties the arrays. */
   detach(): void {
-    native.detach(this.buffer);
+    emptyCopy(this.buffer);
   }
 }
 

@@ -4,7 +4,7 @@ import { MappedFileError, systemError } from './errors.js';
 import type { FileErrors } from './file-errors.js';
 import { native } from './native.js';
 import { roundUp } from './ranges.js';
-import { type ViewCopies, ViewCopy } from './view-copies.js';
+import { emptyCopy, type ViewCopies, ViewCopy } from './view-copies.js';
 import type { WindowPool } from './window-pool.js';
 
 const { ENOMEM } = osConstants.errno;
@@ -305,7 +305,7 @@ export class ViewTable {
     this.#leases.delete(lease.id);
     this.#pool.viewReleased(lease.reserved);
     if (lease.id > 0) native.releaseMapping(lease.id, buffer);
-    else native.detach(buffer);
+    else emptyCopy(buffer);
     if (lease.copy !== undefined) this.#copies.delete(lease.copy);
   }
 

@@ -164,13 +164,6 @@ Napi::Value ForgetMapping(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// detach(buffer): empties an ordinary ArrayBuffer and all arrays over it
-Napi::Value Detach(const Napi::CallbackInfo& info) {
-  const bool done = napi_detach_arraybuffer(info.Env(), info[0]) == napi_ok;
-  ClearException(info.Env());
-  return Napi::Boolean::New(info.Env(), done);
-}
-
 // mappingFaults(id): how many pages were lost since it was last mapped
 Napi::Value MappingFaults(const Napi::CallbackInfo& info) {
   const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
@@ -223,7 +216,6 @@ void ExportMappings(Napi::Env env, Napi::Object exports) {
   exports.Set("takeBackChunk", Napi::Function::New<TakeBackChunk>(env, "takeBackChunk"));
   exports.Set("releasePiece", Napi::Function::New<ReleasePiece>(env, "releasePiece"));
   exports.Set("releaseMapping", Napi::Function::New<ReleaseMapping>(env, "releaseMapping"));
-  exports.Set("detach", Napi::Function::New<Detach>(env, "detach"));
   exports.Set("forgetMapping", Napi::Function::New<ForgetMapping>(env, "forgetMapping"));
   exports.Set("mappingFaults", Napi::Function::New<MappingFaults>(env, "mappingFaults"));
   exports.Set("firstFault", Napi::Function::New<FirstFault>(env, "firstFault"));

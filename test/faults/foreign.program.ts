@@ -29,7 +29,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     const before = oracle(0, 4096);
     for (const end of ['dispose', 'close'] as const) {
       for (let round = 0; round < 2; round++) {
-        await using other = await MappedFile.open(path, 'r+');
+        await using other = await MappedFile.open(path, 'r+', { backing: scenario.endsWith('copy') ? 'read' : 'auto' });
         const view = other.view(0, size, { access: 'private' });
         const pending = [
           randomFill(view.bytes),
@@ -54,6 +54,10 @@ const scenarios: Record<string, () => Promise<unknown>> = {
       }
     }
     fs.closeSync(fd);
+  },
+
+  async 'work on the thread pool with a copy'() {
+    await scenarios['work on the thread pool']!();
   },
 
   /** The range of a released view is free when its array was collected, and at once where it is wanted. */
