@@ -45,6 +45,9 @@ function has(flags: string[], flag: string): boolean {
   return flags.length > 0 && flags.every((each) => each.split(' ').includes(flag));
 }
 
+/** AddressSanitizer's runtime replaces mlock(2) by a function that does nothing. */
+const locksNothing = process.env.LD_PRELOAD?.includes('libasan') ?? false;
+
 function lockedBytes(): number {
   return Number(/^VmLck:\s+(\d+) kB/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))![1]) * 1024;
 }
@@ -279,7 +282,7 @@ describe('residency', () => {
 
 describe('pins', () => {
   it('keep pages in memory until they are released', async function () {
-    if (!onLinux) this.skip();
+    if (!onLinux || locksNothing) this.skip();
     using folder = new Folder();
     const path = written(folder, 4 * MiB);
     const pool = new WindowPool();
@@ -341,7 +344,7 @@ describe('pins', () => {
   });
 
   it('of a file that is dropped without being closed go with it', async function () {
-    if (!onLinux) this.skip();
+    if (!onLinux || locksNothing) this.skip();
     v8.setFlagsFromString('--expose-gc');
     const collect = vm.runInNewContext('gc') as () => void;
     using folder = new Folder();
@@ -371,7 +374,8 @@ describe('without privileges', function () {
   it('what the system does not tell is an error, and so is what it does not let one pin', async function () {
     const wrapper = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'prlimit', '--memlock=65536:65536'];
     const [command, ...args] = wrapper as [string, ...string[]];
-    if (!onLinux || process.getuid?.() !== 0 || spawnSync(command, [...args, 'true']).status !== 0) this.skip();
+    if (!onLinux || locksNothing || process.getuid?.() !== 0 || spawnSync(command, [...args, 'true']).status !== 0)
+      this.skip();
     using folder = new Folder();
     const path = folder.file(MiB);
     fs.chmodSync(folder.path, 0o755);
