@@ -36,6 +36,17 @@ export interface MappedFileErrorDetails {
  * An error of a mapped file that the operating system has no code for: the file shrank under a mapping, the device
  * failed under one, the file is closed, and so on. Errors of the operating system itself keep Node's form
  * ({@link SystemError}).
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await using other = await MappedFile.open('access.log');
+ *   other.setUint8(0, 1);
+ * } catch (error) {
+ *   if (!(error instanceof MappedFileError)) throw error;
+ *   console.log(error.code, error.path); // → ERR_MAPPED_FILE_READ_ONLY access.log
+ * }
+ * ```
  */
 export class MappedFileError extends Error {
   /** One of {@link MappedFileErrorCode}. */

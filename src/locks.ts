@@ -35,7 +35,16 @@ interface Wanted {
   readonly end: number;
 }
 
-/** A lock that is held, until `release`, the file's `close`, or the end of the thread or process. */
+/**
+ * A lock that is held, until `release`, the file's `close`, or the end of the thread or process.
+ *
+ * @example
+ * ```ts
+ * const lock = await file.lock();
+ * console.log(lock.exclusive, lock.released); // → true false
+ * lock.release();
+ * ```
+ */
 export class FileLock implements Disposable {
   /** Whether nobody else may hold a lock of the range. */
   readonly exclusive: boolean;

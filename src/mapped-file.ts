@@ -87,6 +87,14 @@ export let insideOf: (file: unknown) => Inside | undefined;
  *
  * Positions are byte offsets from the start of the file. Every method throws (or rejects with)
  * `ERR_MAPPED_FILE_CLOSED` once the file is closed. An instance belongs to the thread that opened it.
+ *
+ * @example
+ * ```ts
+ * await using file = await MappedFile.open('data.bin', 'r+');
+ * file.setUint32(1001, 0xcafe); // any position, no alignment
+ * console.log(file.getUint16(1003).toString(16)); // → cafe
+ * await file.flush();
+ * ```
  */
 export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   readonly #cache: WindowCache;
@@ -130,6 +138,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * Rejects with the system's errors in Node's form (`ENOENT`, `EACCES`, `EISDIR` …), with
    * `ERR_MAPPED_FILE_NOT_MAPPABLE` for a file that is open for writing only, and with `ERR_MAPPED_FILE_STALE` when the file
    * of a handle cannot be reached any more.
+   *
+   * @example
+   * ```ts
+   * await using log = await MappedFile.open('access.log');
+   * await using made = await MappedFile.open('made.bin', 'w+', { mode: 0o600 });
+   * await using spooled = await MappedFile.open(0, 'r', { backing: 'spool' }); // standard input, whatever it is
+   * ```
    */
   static async open(
     source: PathLike | number | FileHandle | MappedFileHandle,
@@ -306,6 +321,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * Reads into `buffer`, as `FileHandle.read` does: up to `length` bytes (default: the rest of the buffer) from
    * `position` (default `null`: the descriptor's cursor, which moves) to `offset` (default 0) of the buffer. The count
    * is short at the end of the file. Completes without the thread pool when the bytes are in memory.
+   *
+   * @example
+   * ```ts
+   * const { bytesRead, buffer } = await file.read(Buffer.alloc(10), { position: 0 });
+   * console.log(bytesRead, buffer.toString()); // → 10 2024-05-01
+   * ```
    */
   read<T extends NodeJS.ArrayBufferView>(
     buffer: T,
@@ -355,7 +376,16 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return typeof done === 'number' ? settled(result(done)) : done.then(result);
   }
 
-  /** Reads as `fs.readSync` does, without the descriptor; see {@link read}. Returns the count of bytes. May block. */
+  /**
+   * Reads as `fs.readSync` does, without the descriptor; see {@link read}. Returns the count of bytes. May block.
+   *
+   * @example
+   * ```ts
+   * const date = Buffer.alloc(10);
+   * file.readSync(date, 0, 10, 0);
+   * console.log(date.toString()); // → 2024-05-01
+   * ```
+   */
   readSync(
     buffer: NodeJS.ArrayBufferView,
     offset?: number | null,
@@ -369,7 +399,16 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return to.length === 0 ? 0 : this.#source.readSync(to.bytes, to.offset, to.length, to.position);
   }
 
-  /** Reads into several buffers, one after the other, as `FileHandle.readv` does. */
+  /**
+   * Reads into several buffers, one after the other, as `FileHandle.readv` does.
+   *
+   * @example
+   * ```ts
+   * const [day, time] = [Buffer.alloc(10), Buffer.alloc(9)];
+   * await file.readv([day, time], 0);
+   * console.log(`${day} ${time}`); // → 2024-05-01 T00:00:00
+   * ```
+   */
   async readv<T extends readonly NodeJS.ArrayBufferView[]>(
     buffers: T,
     position?: Position | null,
@@ -401,6 +440,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    *
    * One difference to node:fs: a position that is a number but no integer from -1 on throws `ERR_OUT_OF_RANGE` instead
    * of writing at the cursor.
+   *
+   * @example
+   * ```ts
+   * await file.write('2025', 0);
+   * await file.write(Buffer.from('the last line\n'), { position: file.size });
+   * console.log(file.lines({ reverse: true })[Symbol.iterator]().next().value); // → the last line
+   * ```
    */
   write<T extends NodeJS.ArrayBufferView>(
     buffer: T,
@@ -430,7 +476,16 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return { bytesWritten, buffer: data };
   }
 
-  /** Writes as `fs.writeSync` does, without the descriptor; see {@link write}. Returns the count of bytes. May block. */
+  /**
+   * Writes as `fs.writeSync` does, without the descriptor; see {@link write}. Returns the count of bytes. May block.
+   *
+   * @example
+   * ```ts
+   * file.writeSync('2025', 0);
+   * file.writeSync(Buffer.from('-12'), 0, 3, 4);
+   * console.log(file.sliceSync(0, 10).toString()); // → 2025-12-01
+   * ```
+   */
   writeSync(
     buffer: NodeJS.ArrayBufferView,
     offset?: number | null,
@@ -445,7 +500,15 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return from.length === 0 ? 0 : this.#cache.writeSync(from.bytes, from.offset, from.length, from.position);
   }
 
-  /** Writes several buffers, one after the other, as `FileHandle.writev` does. */
+  /**
+   * Writes several buffers, one after the other, as `FileHandle.writev` does.
+   *
+   * @example
+   * ```ts
+   * await file.writev([Buffer.from('2025'), Buffer.from('-12-31')], 0);
+   * console.log((await file.slice(0, 10)).toString()); // → 2025-12-31
+   * ```
+   */
   async writev<T extends readonly NodeJS.ArrayBufferView[]>(
     buffers: T,
     position?: Position | null,
@@ -470,6 +533,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * A copy of `[start, end)` that the caller owns; `end` defaults to the end of the file. Throws `ERR_OUT_OF_RANGE`
    * for a range that is not inside the file or longer than a `Buffer` can be (`buffer.constants.MAX_LENGTH`), and
    * `ERR_MAPPED_FILE_TRUNCATED` when the file shrinks meanwhile. Of a spool it waits for what has not arrived.
+   *
+   * @example
+   * ```ts
+   * const first = await file.slice(0, 24);
+   * console.log(first.toString()); // → 2024-05-01T00:00:00.000Z
+   * ```
    */
   async slice(start?: Position, end?: Position): Promise<Buffer> {
     if (this.#spool !== undefined) await this.#spool.reached(toRange(start, end, Infinity).end);
@@ -539,6 +608,17 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * its `flush` and `dispose`, at the file's `flush` and `close`, and before a call on the file that reads or writes
    * there; what others write shows after its or the file's `flush`, and after {@link refresh}. Such a view is kept, and
    * counted by the pool, until it is disposed of or the file is closed.
+   *
+   * @example
+   * ```ts
+   * using view = file.view(0, 4);
+   * view.bytes.set(Buffer.from('2025')); // the file, at once
+   * console.log(file.sliceSync(0, 10).toString()); // → 2025-05-01
+   *
+   * using draft = file.view(0, 4, { access: 'private' });
+   * draft.bytes.fill(0x30); // nobody else sees it before draft.commit()
+   * console.log(file.sliceSync(0, 4).toString()); // → 2025
+   * ```
    */
   view(start?: Position, end?: Position, options: { access?: 'shared' | 'private' } = {}): MappedView {
     checkOptions(options);
@@ -564,6 +644,18 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * has been replaced, as `tail -F` does: until it is cancelled or aborted, or this file is closed. Rotation cannot be
    * seen of a file that was opened by descriptor. What ends of itself, as a pipe or a spool, is read to that end; of a
    * file that does not tell its size it throws `ERR_MAPPED_FILE_NOT_SEEKABLE`.
+   *
+   * @example
+   * ```ts
+   * let bytes = 0;
+   * for await (const chunk of file.readable({ end: 1000 })) bytes += chunk.length;
+   * console.log(bytes); // → 1000
+   *
+   * const reader = file.readable().getReader({ mode: 'byob' });
+   * const { value } = await reader.read(new Uint8Array(24));
+   * console.log(Buffer.from(value!).toString()); // → 2024-05-01T00:00:00.000Z
+   * await reader.cancel();
+   * ```
    */
   readable(
     options: ReadableOptions & { borrow?: boolean | undefined; follow?: boolean | FollowOptions | undefined } = {},
@@ -593,6 +685,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * The file, or `[start, end)` of it, in borrowed chunks (4 MiB by default), as an iterable and an async iterable: each
    * is a mapping, without a copy, that is detached when the next one is asked for.
+   *
+   * @example
+   * ```ts
+   * let newlines = 0;
+   * for (const chunk of file.chunks()) for (const byte of chunk) if (byte === 0x0a) newlines++;
+   * console.log(newlines); // → 20000
+   * ```
    */
   chunks(options?: ChunksOptions): Chunks {
     this.#cache.enter();
@@ -602,6 +701,15 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * A stream that writes the file from `start` (default 0) on; past the end the file grows. It takes bytes, and strings
    * as UTF-8. Throws `ERR_MAPPED_FILE_READ_ONLY`.
+   *
+   * @example
+   * ```ts
+   * const writer = file.writable({ start: file.size }).getWriter();
+   * await writer.write('as text, ');
+   * await writer.write(new Uint8Array([0x6f, 0x6b, 0x0a]));
+   * await writer.close();
+   * console.log((await file.slice(file.size - 12)).toString().trim()); // → as text, ok
+   * ```
    */
   writable(options?: WritableOptions): WritableStream<WritableChunk> {
     this.#cache.enterWrite();
@@ -613,6 +721,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * The file, or `[start, end)` of it, as a `Blob` that reads when it is asked for: `new Response(file.blob())`. `type` is
    * the media type. The file has to stay open. Throws `ERR_OUT_OF_RANGE` for a range that is not inside the file, and
    * `ERR_MAPPED_FILE_NOT_SEEKABLE` where its end is asked for and not known, as of a spool that is being filled.
+   *
+   * @example
+   * ```ts
+   * const response = new Response(file.blob(0, 10, { type: 'text/plain' }));
+   * console.log(await response.text()); // → 2024-05-01
+   * ```
    */
   blob(start?: Position, end?: Position, options: { type?: string | undefined } = {}): FileBlob {
     const type = blobType(options);
@@ -625,14 +739,36 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return new FileBlob((from, to) => this.slice(from, to), range.start, range.end, type);
   }
 
-  /** A Node stream of the file's bytes, with the options of `fs.createReadStream`: `end` is inclusive there. */
+  /**
+   * A Node stream of the file's bytes, with the options of `fs.createReadStream`: `end` is inclusive there.
+   *
+   * @example
+   * ```ts
+   * let bytes = 0;
+   * for await (const chunk of file.createReadStream({ start: 10, end: 19 })) bytes += (chunk as Buffer).length;
+   * console.log(bytes); // → 10
+   * ```
+   */
   createReadStream(options?: ReadStreamOptions): ReadStream {
     this.#cache.enter();
     this.#checkStart(options?.start);
     return createReadStream(this.#source, options, this.#hooks());
   }
 
-  /** A Node stream that writes the file, with the options of `fs.createWriteStream`. */
+  /**
+   * A Node stream that writes the file, with the options of `fs.createWriteStream`.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from 'node:stream/promises';
+   * import { MappedFile } from 'sliding-mmap';
+   *
+   * await using from = await MappedFile.open('access.log');
+   * await using to = await MappedFile.open('copy.log', 'w+');
+   * await pipeline(from.createReadStream(), to.createWriteStream());
+   * console.log(to.size === from.size); // → true
+   * ```
+   */
   createWriteStream(options?: WriteStreamOptions): WriteStream {
     this.#cache.enterWrite();
     this.#checkStart(options?.start);
@@ -679,19 +815,41 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * Position of the first place, from `from` (default 0) on, where `needle` stands: a byte (0 … 255), a string (as
    * UTF-8) or bytes; -1 when there is none. An empty needle is found at once, at `from`. May block.
+   *
+   * @example
+   * ```ts
+   * const position = file.indexOf('ERROR');
+   * console.log(position, file.lastIndexOf(0x0a) === file.size - 1, file.includes('FATAL')); // → 5444 true false
+   * ```
    */
   indexOf(needle: Needle, from?: Position): number {
     this.#cache.enter();
     return searchForward(this.#source, needle, from);
   }
 
-  /** Position of the last place, not after `from` (default: the end), where `needle` begins; see {@link indexOf}. */
+  /**
+   * Position of the last place, not after `from` (default: the end), where `needle` begins; see {@link indexOf}.
+   *
+   * @example
+   * ```ts
+   * const end = file.lastIndexOf('\n');
+   * const lastLine = await file.slice(file.lastIndexOf('\n', end - 1) + 1, end);
+   * console.log(lastLine.toString('latin1', 0, 19)); // → 2024-05-01T05:33:19
+   * ```
+   */
   lastIndexOf(needle: Needle, from?: Position): number {
     this.#cache.requireEnd();
     return searchBackward(this.#cache, needle, from);
   }
 
-  /** Whether `needle` stands anywhere from `from` on; see {@link indexOf}. */
+  /**
+   * Whether `needle` stands anywhere from `from` on; see {@link indexOf}.
+   *
+   * @example
+   * ```ts
+   * console.log(file.includes('ERROR'), file.includes('FATAL')); // → true false
+   * ```
+   */
   includes(needle: Needle, from?: Position): boolean {
     return this.indexOf(needle, from) !== -1;
   }
@@ -700,6 +858,15 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * The places where `pattern` stands: a needle as for {@link indexOf} but not an empty one, several of them searched
    * for at once, or a regular expression, which is tried line by line. An iterable and an async iterable of
    * {@link Match}; `.count()` gives their number only.
+   *
+   * @example
+   * ```ts
+   * for (const { position, line } of file.matches(/ 9[0-9] ms$/, { line: true })) {
+   *   console.log(position, line); // → 4975 2024-05-01T00:01:30.000Z INFO GET /items/710 200 90 ms
+   *   break;
+   * }
+   * console.log(await file.matches(['ERROR', 'FATAL']).count()); // → 200
+   * ```
    */
   matches(pattern: Pattern, options: MatchesOptions = {}): Matches {
     this.#cache.requireEnd();
@@ -710,6 +877,17 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * The file's lines, or those of `[start, end)`, as an iterable and an async iterable; in arrays by `.batches()`.
    * `encoding: 'buffer'` gives their bytes, `reverse: true` the last line first. With `follow`, asynchronous iteration
    * goes on as the file grows and is replaced, see {@link readable}.
+   *
+   * @example
+   * ```ts
+   * for (const line of file.lines({ reverse: true })) {
+   *   console.log(line.slice(0, 24)); // → 2024-05-01T05:33:19.000Z
+   *   break;
+   * }
+   * let errors = 0;
+   * for await (const batch of file.lines().batches()) errors += batch.filter((line) => line.includes('ERROR')).length;
+   * console.log(errors); // → 200
+   * ```
    */
   lines(options?: LinesOptions): Lines;
   lines(options: LinesOptions<Buffer>): Lines<Buffer>;
@@ -730,6 +908,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * Makes an index of the file's lines, on the thread pool, or loads one that was saved (`from`): finds lines by number
    * and numbers by position, reading little. See {@link LineIndex}.
+   *
+   * @example
+   * ```ts
+   * const index = await file.lineIndex();
+   * console.log(index.lineCount, await index.lineAt(file.indexOf('ERROR'))); // → 20000 100
+   * console.log((await index.line(100))?.slice(25, 30)); // → ERROR
+   * ```
    */
   lineIndex(options?: LineIndexOptions): Promise<LineIndex>;
   lineIndex(options: LineIndexOptions<Buffer>): Promise<LineIndex<Buffer>>;
@@ -743,6 +928,16 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * gives a number below 0 for a line that comes before the key, 0 or more for one that does not, and `undefined` (or
    * `NaN`) for one that has no key, such as a line of a stack trace, which is passed over. The end of the range where
    * every line comes before the key. Reads a few KiB per halving of the range, so a hundred GB take some thirty reads.
+   *
+   * @example
+   * ```ts
+   * const from = '2024-05-01T03:00:00';
+   * const start = await file.bisect((line) => (line.slice(0, 19) < from ? -1 : 0));
+   * for (const line of file.lines({ start })) {
+   *   console.log(line.slice(0, 24)); // → 2024-05-01T03:00:00.000Z
+   *   break;
+   * }
+   * ```
    */
   bisect(compare: CompareLine, options?: BisectOptions): Promise<number>;
   bisect(compare: CompareLine<Buffer>, options: BisectOptions<Buffer>): Promise<number>;
@@ -765,6 +960,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * Cuts the file into at most `parts` ranges, each ending after a `delimiter` (a byte; default the newline), so that
    * several threads can each take one. Looks at a few blocks only.
+   *
+   * @example
+   * ```ts
+   * const ranges = file.split(4); // one for each worker
+   * console.log(ranges.length, ranges[3]!.end === file.size); // → 4 true
+   * ```
    */
   split(parts: number, delimiter?: number): Array<{ start: number; end: number }> {
     this.#cache.requireEnd();
@@ -777,6 +978,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * Resolves when everything written through this file before the call is on the device (msync(2), then fdatasync(2)):
    * by `write`, by the setters, by streams and by views. `start` and `end` limit which mappings are synchronised first.
    * Rejects with `ERR_MAPPED_FILE_IO` or `ERR_MAPPED_FILE_NO_SPACE`; the system tells of a failed write-back once.
+   *
+   * @example
+   * ```ts
+   * file.setUint8(0, 0x32);
+   * await file.write('2025', 0);
+   * await file.flush(); // both are on the device now
+   * ```
    */
   async flush(start?: Position, end?: Position): Promise<void> {
     this.#cache.enter();
@@ -791,7 +999,16 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     this.#cache.flushSync(range.start, range.end);
   }
 
-  /** Cuts or extends the file to `length` bytes (default 0), as `FileHandle.truncate` does: what is new reads as zeros. */
+  /**
+   * Cuts or extends the file to `length` bytes (default 0), as `FileHandle.truncate` does: what is new reads as zeros.
+   *
+   * @example
+   * ```ts
+   * await file.truncate(100);
+   * await file.truncate(2 ** 40); // sparse: the rest reads as zeros
+   * console.log(file.size, file.getUint8(2 ** 39)); // → 1099511627776 0
+   * ```
+   */
   async truncate(length = 0): Promise<void> {
     const size = truncation(length);
     this.#cache.enterWrite();
@@ -808,6 +1025,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * Looks at the file's size again, and gives it in bytes: what others appended or cut off is then known. Of a spool it
    * is what has arrived.
+   *
+   * @example
+   * ```ts
+   * fs.appendFileSync('access.log', 'by somebody else\n');
+   * const before = file.size;
+   * console.log((await file.refresh()) - before); // → 17
+   * ```
    */
   async refresh(): Promise<number> {
     return this.refreshSync();
@@ -820,7 +1044,14 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return known(this.#cache.refreshSync());
   }
 
-  /** The file's `fs.Stats`; of a spool, those of the temporary file. */
+  /**
+   * The file's `fs.Stats`; of a spool, those of the temporary file.
+   *
+   * @example
+   * ```ts
+   * console.log((await file.stat()).isFile()); // → true
+   * ```
+   */
   async stat(): Promise<Stats> {
     this.#cache.enter();
     return this.#cache.track(statDescriptor(this.fd));
@@ -832,6 +1063,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * Brings `[start, end)` into memory without blocking the event loop, and resolves when it is there (and was not
    * dropped again meanwhile). A range past the end is cut. Of a spool it waits until the range has arrived: `prefetch()`
    * resolves when everything has.
+   *
+   * @example
+   * ```ts
+   * await file.prefetch(0, 2 ** 20); // cold pages are read on the thread pool
+   * const first = file.getUint8(0); // and the event loop does not wait for them here
+   * ```
    */
   async prefetch(start?: Position, end?: Position): Promise<void> {
     this.#cache.enter();
@@ -916,6 +1153,17 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * `'read'` makes the setters and `write` throw `ERR_MAPPED_FILE_READ_ONLY`, takes write access from this file's
    * windows (mprotect(2)) and makes later views private; `'readwrite'` undoes it. A file that was opened read-only
    * stays so.
+   *
+   * @example
+   * ```ts
+   * file.protect('read');
+   * try {
+   *   file.setUint8(0, 1);
+   * } catch (error) {
+   *   console.log((error as MappedFileError).code); // → ERR_MAPPED_FILE_READ_ONLY
+   * }
+   * file.protect('readwrite');
+   * ```
    */
   protect(access: 'read' | 'readwrite'): void {
     this.#cache.enter();
@@ -940,6 +1188,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * `ERR_MAPPED_FILE_NOT_SEEKABLE` for what has no positions, and the system's errors (`ENOLCK` where the file system
    * has no locks). These are the locks of an open file description (F_OFD_SETLK, fcntl(2)): other programs meet them by
    * fcntl(2) and lockf(3), not by flock(2); see docs/sharing.md, also for NFS.
+   *
+   * @example
+   * ```ts
+   * using lock = await file.lock({ start: 0, end: 100 });
+   * await file.write('2025', 0); // by nobody else who locks it
+   * console.log(file.tryLock({ exclusive: false })); // → null
+   * ```
    */
   lock(options: LockOptions = {}): Promise<FileLock> {
     try {
@@ -949,12 +1204,29 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     }
   }
 
-  /** As {@link lock}, but gives `null` instead of waiting. It does not queue: it may overtake those who wait. */
+  /**
+   * As {@link lock}, but gives `null` instead of waiting. It does not queue: it may overtake those who wait.
+   *
+   * @example
+   * ```ts
+   * using lock = file.tryLock();
+   * if (lock !== null) await file.write('2025', 0);
+   * ```
+   */
   tryLock(options: Omit<LockOptions, 'signal'> = {}): FileLock | null {
     return this.#locks.tryLock(options);
   }
 
-  /** What happened since the file was opened. */
+  /**
+   * What happened since the file was opened.
+   *
+   * @example
+   * ```ts
+   * file.getUint32(0);
+   * const { windows, slides, evictions } = file.stats();
+   * console.log(windows, slides, evictions); // → 1 1 0
+   * ```
+   */
   stats(): FileStats {
     this.#cache.enter();
     return { ...this.#cache.stats(), ...this.#pages.pinned };
@@ -967,6 +1239,14 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * and closes the descriptor. It does not flush. Rejects if a view lost a page and nobody was told, or if one that is a
    * copy could not be written back. Reads that wait for a pipe or a spool reject; writes to a pipe are waited for.
    * Idempotent.
+   *
+   * @example
+   * ```ts
+   * const other = await MappedFile.open('data.bin');
+   * const { bytes } = other.view();
+   * await other.close();
+   * console.log(bytes.length, other.closed); // → 0 true
+   * ```
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());

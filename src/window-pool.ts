@@ -56,6 +56,15 @@ export interface PoolStats {
 /**
  * The budget that the windows of many files share, by bytes of address space and by number of mappings. Windows go
  * from file to file, least recently used first. A pool belongs to one thread.
+ *
+ * @example
+ * ```ts
+ * const pool = new WindowPool({ limit: 64 * 2 ** 20 }); // 64 MiB of addresses, for all files that share it
+ * await using one = await MappedFile.open('access.log', 'r', { pool });
+ * await using two = await MappedFile.open('data.bin', 'r', { pool });
+ * two.getUint32(one.getUint8(0));
+ * console.log(pool.stats().windows); // → 2
+ * ```
  */
 export class WindowPool {
   static #default: WindowPool | undefined;

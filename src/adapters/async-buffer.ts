@@ -13,7 +13,20 @@ export interface AsyncBuffer {
   slice(start?: number, end?: number): Promise<ArrayBuffer>;
 }
 
-/** `file` as hyparquet's AsyncBuffer. Slices reject as `MappedFile.slice`, also when the file is shorter by now. */
+/**
+ * `file` as hyparquet's AsyncBuffer. Slices reject as `MappedFile.slice`, also when the file is shorter by now.
+ *
+ * @example
+ * ```ts
+ * import { parquetReadObjects } from 'hyparquet';
+ * import { MappedFile } from 'sliding-mmap';
+ * import { toAsyncBuffer } from 'sliding-mmap/adapters';
+ *
+ * await using file = await MappedFile.open('flights.parquet');
+ * const rows = await parquetReadObjects({ file: toAsyncBuffer(file), rowStart: 0, rowEnd: 2 });
+ * console.log(rows.length); // → 2
+ * ```
+ */
 export function toAsyncBuffer(file: MappedFile): AsyncBuffer {
   const byteLength = file.refreshSync();
   return {

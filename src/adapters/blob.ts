@@ -5,6 +5,15 @@ import type { FileBlob } from '../streams/blob.js';
 /**
  * `file`, or `[start, end)` of it, as a `Blob` that is read when it is asked for: `MappedFile.blob`, for symmetry. For
  * what takes a Blob or a File: strtok3's `fromBlob`, zarrita's `ZipFileStore.fromBlob`, geotiff's `fromBlob`.
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { toBlob } from 'sliding-mmap/adapters';
+ *
+ * await using file = await MappedFile.open('access.log');
+ * console.log(await toBlob(file).slice(0, 10).text()); // → 2024-05-01
+ * ```
  */
 export function toBlob(
   file: MappedFile,

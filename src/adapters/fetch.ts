@@ -7,6 +7,17 @@ import { checkOptions } from '../streams/options.js';
  * `@huggingface/gguf`, safetensors readers, zarrita's `FetchStore`. Whatever the URL, GET and HEAD answer with the file,
  * and with a range of it where one is asked for (RFC 9110, section 14); of several ranges in one request, all of the
  * file is the answer, as a server may. `type` is the media type.
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { toFetch } from 'sliding-mmap/adapters';
+ *
+ * await using file = await MappedFile.open('access.log');
+ * const fetch = toFetch(file);
+ * const response = await fetch('https://example.org/access.log', { headers: { range: 'bytes=0-9' } });
+ * console.log(response.status, await response.text()); // → 206 2024-05-01
+ * ```
  */
 export function toFetch(file: MappedFile, options: { type?: string | undefined } = {}): typeof fetch {
   checkOptions(options);

@@ -151,6 +151,18 @@ class Handle extends EventEmitter {
  * `RecordBatchReader.from(toFileHandle(file))` of apache-arrow. Streams and `readableWebStream` begin at the start of
  * the file, not at the cursor. Once the handle is closed its calls reject with `EBADF`; the file stays open without
  * `autoClose`. Where a parser takes a path or an `fs`, `sliding-mmap/fs` is the shorter way.
+ *
+ * @example
+ * ```ts
+ * import { RecordBatchReader } from 'apache-arrow';
+ * import { MappedFile } from 'sliding-mmap';
+ * import { toFileHandle } from 'sliding-mmap/adapters';
+ *
+ * await using file = await MappedFile.open('table.arrow');
+ * let rows = 0;
+ * for await (const batch of await RecordBatchReader.from(toFileHandle(file))) rows += batch.numRows;
+ * console.log(rows); // → 100
+ * ```
  */
 export function toFileHandle(file: MappedFile, options: AdapterOptions = {}): FileHandle {
   return new Handle(file, closesFile(options)) as unknown as FileHandle;

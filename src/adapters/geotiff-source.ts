@@ -23,6 +23,17 @@ export interface GeoTiffSource {
 /**
  * `file` as a source of geotiff: `GeoTIFF.fromSource(toGeoTiffSource(file))`. Unlike geotiff's own source, it gives no
  * zeros for bytes behind the end of the file.
+ *
+ * @example
+ * ```ts
+ * import { GeoTIFF } from 'geotiff';
+ * import { MappedFile } from 'sliding-mmap';
+ * import { toGeoTiffSource } from 'sliding-mmap/adapters';
+ *
+ * await using file = await MappedFile.open('map.tiff');
+ * const image = await (await GeoTIFF.fromSource(toGeoTiffSource(file))).getImage();
+ * console.log(image.getWidth()); // → 40
+ * ```
  */
 export function toGeoTiffSource(file: MappedFile, options: AdapterOptions = {}): GeoTiffSource {
   const closes = closesFile(options);

@@ -15,6 +15,17 @@ let unnamed = 0;
 /**
  * `file` as a source of pmtiles: `new PMTiles(toPMTilesSource(file))`. `key` must be another for every archive in a
  * cache; it defaults to the file's path, or to a name that nothing else has.
+ *
+ * @example
+ * ```ts
+ * import { PMTiles } from 'pmtiles';
+ * import { MappedFile } from 'sliding-mmap';
+ * import { toPMTilesSource } from 'sliding-mmap/adapters';
+ *
+ * await using file = await MappedFile.open('data.bin');
+ * const tiles = new PMTiles(toPMTilesSource(file));
+ * console.log(tiles.source.getKey()); // → data.bin
+ * ```
  */
 export function toPMTilesSource(file: MappedFile, options: { key?: string | undefined } = {}): PMTilesSource {
   checkOptions(options);

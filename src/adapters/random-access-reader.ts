@@ -73,7 +73,24 @@ export class RandomAccessReader extends EventEmitter {
   }
 }
 
-/** `file` as a reader of yauzl: `yauzl.fromRandomAccessReader(toRandomAccessReader(file), file.size, …)`. */
+/**
+ * `file` as a reader of yauzl: `yauzl.fromRandomAccessReader(toRandomAccessReader(file), file.size, …)`.
+ *
+ * @example
+ * ```ts
+ * import { once } from 'node:events';
+ * import { MappedFile } from 'sliding-mmap';
+ * import { toRandomAccessReader } from 'sliding-mmap/adapters';
+ * import yauzl from 'yauzl';
+ *
+ * await using file = await MappedFile.open('archive.zip');
+ * yauzl.fromRandomAccessReader(toRandomAccessReader(file), file.size, {}, (error, zip) => {
+ *   if (error) throw error;
+ *   zip.on('entry', ({ fileName }: yauzl.Entry) => console.log(fileName)); // → folder-0/member-0.txt
+ * });
+ * await once(process, 'beforeExit');
+ * ```
+ */
 export function toRandomAccessReader(file: MappedFile, options: AdapterOptions = {}): RandomAccessReader {
   return new RandomAccessReader(file, options);
 }

@@ -38,6 +38,20 @@ export type StorageConstructor<T> = new (implementation: StorageImplementation) 
  * write) and again after it was suspended; what it opens is closed when the storage is. `autoClose` does so for a file
  * that was given open. Reads that reach past the end fail with `ERR_OUT_OF_RANGE`. `del` gives room back only at the
  * end of the file, which it cuts off; elsewhere it leaves the bytes. `unlink` removes the file by its path.
+ *
+ * @example
+ * ```ts
+ * import RandomAccessStorage from 'random-access-storage';
+ * import { MappedFile } from 'sliding-mmap';
+ * import { toRandomAccessStorage } from 'sliding-mmap/adapters';
+ *
+ * const open = (writable: boolean) => MappedFile.open('access.log', writable ? 'r+' : 'r');
+ * const storage = toRandomAccessStorage(open, RandomAccessStorage);
+ * storage.read(0, 10, (_error, bytes) => {
+ *   console.log(String(bytes)); // → 2024-05-01
+ *   storage.close();
+ * });
+ * ```
  */
 export function toRandomAccessStorage<T extends { readonly writing: boolean }>(
   source: MappedFile | ((writing: boolean) => MappedFile | Promise<MappedFile>),

@@ -146,6 +146,19 @@ export class Tokenizer {
 /**
  * `file` as a tokenizer of strtok3, which music-metadata and file-type read from:
  * `parseFromTokenizer(toTokenizer(file, { EndOfStreamError }))`.
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { toTokenizer } from 'sliding-mmap/adapters';
+ * import { EndOfStreamError } from 'strtok3';
+ * import { UINT32_LE } from 'token-types';
+ *
+ * await using file = await MappedFile.open('data.bin');
+ * const tokenizer = toTokenizer(file, { EndOfStreamError });
+ * await tokenizer.ignore(4096);
+ * console.log(await tokenizer.readNumber(UINT32_LE)); // → 4096
+ * ```
  */
 export function toTokenizer(file: MappedFile, options: TokenizerOptions = {}): Tokenizer {
   checkOptions(options);

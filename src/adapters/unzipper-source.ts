@@ -9,7 +9,20 @@ export interface UnzipperSource {
   stream(offset: number, length?: number): Readable;
 }
 
-/** `file` as a source of unzipper: `unzipper.Open.custom(toUnzipperSource(file))`. */
+/**
+ * `file` as a source of unzipper: `unzipper.Open.custom(toUnzipperSource(file))`.
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { toUnzipperSource } from 'sliding-mmap/adapters';
+ * import { Open } from 'unzipper';
+ *
+ * await using file = await MappedFile.open('archive.zip');
+ * const { files } = await Open.custom(toUnzipperSource(file));
+ * console.log(files.length); // → 20
+ * ```
+ */
 export function toUnzipperSource(file: MappedFile): UnzipperSource {
   return {
     size: () => file.refresh(),

@@ -18,6 +18,16 @@ export interface ZarrStore {
  *
  * It pays for arrays with shards, of which many small ranges are read. An array in one zip archive goes by
  * `ZipFileStore.fromBlob(toBlob(file))`.
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { toZarrStore } from 'sliding-mmap/adapters';
+ *
+ * await using file = await MappedFile.open('access.log');
+ * const store = toZarrStore((key) => (key === '/log' ? file : undefined));
+ * console.log(Buffer.from((await store.get('/log'))!).length === file.size); // → true
+ * ```
  */
 export function toZarrStore(
   find: (key: `/${string}`) => MappedFile | undefined | Promise<MappedFile | undefined>,

@@ -16,6 +16,12 @@ const CHUNK_SIZE = 256 * 1024;
  *
  * The engine's own code cannot see into it: `new Blob([blob])`, `structuredClone` and `URL.createObjectURL` take it for
  * an empty one. Pass them `new Blob([await blob.arrayBuffer()])`.
+ *
+ * @example
+ * ```ts
+ * const blob = file.blob();
+ * console.log(blob.size === file.size, await blob.slice(0, 10).text()); // → true 2024-05-01
+ * ```
  */
 export class FileBlob extends Blob {
   /** Length in bytes: of the range, as it was when the blob was made. */

@@ -34,6 +34,16 @@ const CHUNK_SIZE = 4 * 1024 * 1024;
  * before it hands it out, and the next one meanwhile, where the pool has room for two. One object is one pass.
  *
  * Where the address space has no room for the mapping, the chunk is a copy.
+ *
+ * @example
+ * ```ts
+ * const chunks = file.chunks({ chunkSize: 65_536 });
+ * for await (const chunk of chunks) {
+ *   // Valid until the next one is asked for.
+ *   console.log(chunk.length, chunks.position); // → 65536 65536
+ *   break;
+ * }
+ * ```
  */
 export class Chunks implements Iterable<Uint8Array>, AsyncIterable<Uint8Array> {
   readonly #walk: ChunkWalk;

@@ -73,6 +73,15 @@ export interface LineIndexOptions<T extends string | Buffer = string> extends Li
  * end of the file too early it throws `ERR_MAPPED_FILE_TRUNCATED`.
  *
  * It holds nothing but memory, {@link byteLength} bytes, and belongs to the file that made it.
+ *
+ * @example
+ * ```ts
+ * const index = await file.lineIndex();
+ * console.log(index.lineCount, await index.positionOf(2)); // → 20000 52
+ * fs.appendFileSync('access.log', 'one more\n');
+ * await index.refresh();
+ * console.log(await index.line(20_001)); // → one more
+ * ```
  */
 export class LineIndex<T extends string | Buffer = string> {
   readonly #source: CountingSource;

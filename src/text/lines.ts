@@ -25,6 +25,15 @@ const STEPS = 64;
  * and then when everything is in memory.
  *
  * By default lines keep the block that they were cut from in memory: see {@link LinesOptions.copy}.
+ *
+ * @example
+ * ```ts
+ * const lines = file.lines();
+ * for (const line of lines) {
+ *   console.log(line.length, lines.position); // → 51 52
+ *   break;
+ * }
+ * ```
  */
 export class Lines<T extends string | Buffer = string> implements Iterable<T>, AsyncIterable<T> {
   readonly #cursor: LineCursor<T>;

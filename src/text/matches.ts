@@ -49,6 +49,16 @@ export interface Match {
  *
  * One object is one pass, as {@link Lines} is. Strings in a match do not keep more of the file in memory than the line.
  * Synchronous iteration may block on the device; asynchronous iteration never does, and lets the event loop turn.
+ *
+ * @example
+ * ```ts
+ * const errors = file.matches('ERROR', { firstInLine: true });
+ * console.log(errors.countSync()); // → 200
+ * for (const { position, lineNumber } of file.matches('ERROR', { lineNumbers: true })) {
+ *   console.log(position, lineNumber); // → 5444 100
+ *   break;
+ * }
+ * ```
  */
 export class Matches implements Iterable<Match>, AsyncIterable<Match> {
   readonly #cursor: MatchCursor;

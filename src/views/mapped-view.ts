@@ -18,6 +18,17 @@ export interface TypedArrayConstructor<T extends NodeJS.TypedArray> {
  * Reads of an array cannot be intercepted. If the file shrinks, or the device fails, what is lost reads as zeros; the
  * view's next `check`, `flush` or `dispose`, or any call on its file, throws `ERR_MAPPED_FILE_TRUNCATED` or
  * `ERR_MAPPED_FILE_IO` (`ERR_MAPPED_FILE_NO_SPACE` where the disk was too full for what was written into a hole).
+ *
+ * @example
+ * ```ts
+ * await using numbers = await MappedFile.open('data.bin', 'r+');
+ * using view = numbers.view(4096, 8192);
+ * const words = view.as(Uint32Array);
+ * words[0] = words[1]!; // in the file
+ * await view.flush();
+ * view.check(); // no page of it was lost
+ * console.log(numbers.getUint32(4096, true)); // → 4100
+ * ```
  */
 export class MappedView implements Disposable {
   readonly #cache: WindowCache;

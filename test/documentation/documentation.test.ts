@@ -7,6 +7,7 @@ import { run } from '../helpers/child.js';
 import { Folder } from '../helpers/files.js';
 import { usual } from '../helpers/sizes.js';
 import { type Block, blocks, pages, root } from './blocks.js';
+import { withoutExample } from './examples.js';
 import { writeSamples } from './samples.js';
 
 /** What stands before a block that imports nothing. */
@@ -37,10 +38,10 @@ describe('the documentation', () => {
   /** What the compiler found. */
   let wrong: string[];
 
-  before(function () {
+  before(async function () {
     this.timeout(120_000);
     samples = new Folder();
-    writeSamples(samples.path);
+    await writeSamples(samples.path);
     // Inside the package, so that the package's own name leads to it.
     programsFolder = fs.mkdtempSync(path.join(root, 'out/documentation-'));
     runnable.forEach((block) => fs.writeFileSync(path.join(programsFolder, fileName(block)), whole(block)));
@@ -60,6 +61,10 @@ describe('the documentation', () => {
 
   it('has types that hold', () => {
     assert.deepEqual(wrong, []);
+  });
+
+  it('shows every class, function and method of the API by an example', () => {
+    assert.deepEqual(withoutExample(), []);
   });
 
   for (const block of runnable) {
