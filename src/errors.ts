@@ -23,12 +23,15 @@ export type MappedFileErrorCode =
 
 /** What a {@link MappedFileError} tells beside its message. */
 export interface MappedFileErrorDetails {
+  /** The system call that failed. */
   syscall?: string | undefined;
+  /** The file's path. */
   path?: string | undefined;
   /** Byte offset in the file. */
   position?: number | undefined;
   /** Length in bytes of what was asked for. */
   length?: number | undefined;
+  /** The error that led to it. */
   cause?: unknown;
 }
 
@@ -60,6 +63,7 @@ export class MappedFileError extends Error {
   /** Length in bytes of what was asked for. */
   declare readonly length?: number;
 
+  /** `message` is completed by the path and the position, where there are any. */
   constructor(code: MappedFileErrorCode, message: string, details: MappedFileErrorDetails = {}) {
     const { cause, path, position, length, syscall } = details;
     const file = path === undefined ? '' : ` '${path}'`;
@@ -81,9 +85,13 @@ Object.defineProperty(MappedFileError.prototype, 'name', {
 
 /** An error in the form that Node's own `fs` throws. */
 export interface SystemError extends Error {
+  /** The system's number of the error, negative, as libuv has it. */
   errno: number;
+  /** Its name, such as `'ENOENT'`. */
   code: string;
+  /** What was called, such as `'open'`. */
   syscall: string;
+  /** The file's path, where it is known. */
   path?: string;
 }
 
