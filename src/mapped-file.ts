@@ -191,6 +191,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    *
    * Memory that is short shows when it is written to, as a full disk does: see `ERR_MAPPED_FILE_NO_SPACE`. Linux, by
    * default, promises more than it has, and then ends a process instead (the OOM killer).
+   *
+   * @example
+   * ```ts
+   * await using scratch = MappedFile.anonymous(2 ** 30);
+   * scratch.setUint32(2 ** 29, 0xcafe);
+   * console.log(scratch.size, scratch.path); // → 1073741824 undefined
+   * ```
    */
   static anonymous(size: Position = 0, options: MemoryOptions = {}): MappedFile {
     const { request, fd } = createAnonymous(size, options);
@@ -208,6 +215,16 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    *
    * It is made for its user only (mode 0600); one that belongs to another user, that others may open, that is a link, or
    * has a second name, is not opened (`EACCES`, `ELOOP`). Rejects with `EEXIST` and `ENOENT` as `fs.open` does.
+   *
+   * @example
+   * ```ts
+   * const name = `example-${process.pid}`;
+   * await using made = await MappedFile.shared(name, 4096);
+   * await using found = await MappedFile.shared(name); // in any process of the same user
+   * made.setUint32(0, 7);
+   * console.log(found.getUint32(0)); // → 7
+   * await MappedFile.unlinkShared(name);
+   * ```
    */
   static async shared(name: string, size?: Position, options: SharedMemoryOptions = {}): Promise<MappedFile> {
     const wanted = sharedRequest(name, size, options);
@@ -223,6 +240,14 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * Removes the name of shared memory, as `fs.unlink` does: who has it open keeps it, and the name is free for another.
    * Rejects with `ENOENT` where there is none.
+   *
+   * @example
+   * ```ts
+   * const name = `example-${process.pid}`;
+   * await using made = await MappedFile.shared(name, 4096);
+   * await MappedFile.unlinkShared(name);
+   * await MappedFile.shared(name).catch(({ code }) => console.log(code)); // → ENOENT
+   * ```
    */
   static async unlinkShared(name: string): Promise<void> {
     await unlinkShared(name);
@@ -308,6 +333,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    *
    * Throws `ERR_MAPPED_FILE_NOT_SEEKABLE` for what has no positions, and for a spool before all has arrived. Open no
    * handle from somebody from whom you would not open a path.
+   *
+   * @example
+   * ```ts
+   * await using again = await MappedFile.open(file.handle()); // here, in a worker, or in another process
+   * console.log(again.size === file.size, again.fd === file.fd); // → true false
+   * ```
    */
   handle(): MappedFileHandle {
     this.#cache.enter();

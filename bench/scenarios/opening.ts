@@ -15,6 +15,7 @@ const common = { work: () => ({ amount: opens, unit: 'op' }) as const, setUp: ()
 function contestant(name: string, use: (path: string) => number, unavailable?: () => string | undefined): Contestant {
   return {
     name,
+    ours: name.startsWith('MappedFile'),
     ...(unavailable && { unavailable }),
     prepare: () => ({
       run() {
@@ -29,6 +30,7 @@ function contestant(name: string, use: (path: string) => number, unavailable?: (
 function awaited(name: string, use: (path: string) => Promise<number>): Contestant {
   return {
     name,
+    ours: name.startsWith('MappedFile'),
     prepare: () => ({
       async run() {
         let total = 0;

@@ -23,6 +23,7 @@ function sum(length: number, count: number, read: (buffer: Buffer, position: num
 function hot(name: string, title: string, length: number, count: number, atMost: number): Scenario {
   const ours: Contestant = {
     name: 'MappedFile.readSync',
+    ours: true,
     prepare() {
       const file = MappedFile.openSync(path());
       return {
@@ -67,6 +68,7 @@ const coldReads = sized(2_000, 500);
 function cold(name: string, run: (length: number, count: number) => number): Contestant {
   return {
     name,
+    ours: name.startsWith('MappedFile'),
     unavailable: compilerMissing,
     prepare: (): Job => ({
       before: () => void runProgram('evict', [path()]),

@@ -76,6 +76,7 @@ const sumOf = (path: string): number => {
 function storing(name: string, open: (path: string) => Store, unavailable?: () => string | undefined): Contestant {
   return {
     name,
+    ours: name === 'setUint32',
     ...(unavailable && { unavailable }),
     prepare() {
       const path = scratch('stored');
@@ -141,6 +142,7 @@ function pieces(length: number, amount: number, over: boolean): Scenario {
   ) =>
     ({
       name,
+      ours: !name.startsWith('fs.'),
       prepare() {
         const path = scratch('pieces');
         const piece = Buffer.alloc(length, 'a piece of bytes');
@@ -186,6 +188,7 @@ const flushed = ((): Scenario => {
   ) =>
     ({
       name,
+      ours: !name.startsWith('fs.'),
       prepare() {
         const path = scratch('flushed');
         fs.writeFileSync(path, Buffer.alloc(2 ** 24));

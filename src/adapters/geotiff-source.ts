@@ -4,7 +4,9 @@ import { type AdapterOptions, closesFile } from './options.js';
 
 /** A range of bytes, as geotiff names it. */
 export interface GeoTiffSlice {
+  /** Byte offset of the first byte. */
   offset: number;
+  /** Bytes. */
   length: number;
 }
 

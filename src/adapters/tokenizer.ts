@@ -6,6 +6,7 @@ import { type AdapterOptions, closesFile } from './options.js';
 
 /** A value of `len` bytes, as `token-types` has them. */
 export interface Token<T> {
+  /** How many bytes it takes. */
   readonly len: number;
   /** Reads the value at `offset` of `bytes`. */
   get(bytes: Uint8Array, offset: number): T;

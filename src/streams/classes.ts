@@ -8,7 +8,9 @@ import { checkConstructor } from '../errors.js';
  * classes of `web-streams-polyfill`; the streams made are then instances of these, whatever their declared type.
  */
 export interface StreamClasses {
+  /** What `readable` makes. */
   readonly ReadableStream: new (...args: never[]) => object;
+  /** What `writable` makes. */
   readonly WritableStream: new (...args: never[]) => object;
 }
 

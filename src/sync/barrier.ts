@@ -23,6 +23,19 @@ const openingOf = (state: number): number => state >>> 16;
  *
  * One that dies before it has come is missing, and the others wait for it in vain: set a `timeout`. Who gives up waiting
  * is counted off again; one that dies waiting is not, and has come.
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { SharedBarrier } from 'sliding-mmap/sync';
+ *
+ * await using file = MappedFile.anonymous(4096); // a file that many have open does as well
+ *
+ * using one = new SharedBarrier(file, 0, 2);
+ * using two = new SharedBarrier(file, 0, 2);
+ * const passed = await Promise.all([one.wait(), two.wait()]);
+ * console.log(passed.filter((last) => last).length); // → 1
+ * ```
  */
 export class SharedBarrier implements Disposable {
   /** How many bytes of the file it takes. */

@@ -14,12 +14,31 @@ const countWord = 1;
  * file open and agree on its position. It takes {@link SharedCondition.byteLength} bytes, which are zeros before the first
  * use.
  *
- * ```ts
- * using guard = await mutex.lock();
- * while (!ready()) await condition.wait(guard);
- * ```
- *
  * One who dies waiting takes nothing with it: if it was the one whom `notify` woke, the others wake, too, in 100 ms.
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { SharedCondition, SharedMutex } from 'sliding-mmap/sync';
+ *
+ * await using file = MappedFile.anonymous(4096); // a file that many have open does as well
+ *
+ * using mutex = new SharedMutex(file, 0);
+ * using changed = new SharedCondition(file, 8);
+ *
+ * async function until(ready: () => boolean): Promise<void> {
+ *   using guard = await mutex.lock();
+ *   while (!ready()) await changed.wait(guard);
+ * }
+ *
+ * const done = until(() => file.getInt32(16) === 1);
+ * {
+ *   using guard = await mutex.lock();
+ *   file.setInt32(16, 1);
+ * }
+ * changed.notifyAll();
+ * await done;
+ * ```
  */
 export class SharedCondition implements Disposable {
   /** How many bytes of the file it takes. */

@@ -8,7 +8,22 @@ import { type Acquired, RobustLock } from './robust-lock.js';
 const kind = 0x0174756d; // 'mut', version 1
 const lockWord = 1;
 
-/** A {@link SharedMutex} that is held, until `release`, the file's `close`, or the end of the thread or process. */
+/**
+ * A {@link SharedMutex} that is held, until `release`, the file's `close`, or the end of the thread or process.
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { SharedMutex } from 'sliding-mmap/sync';
+ *
+ * await using file = MappedFile.anonymous(4096); // a file that many have open does as well
+ *
+ * using mutex = new SharedMutex(file, 0);
+ * const guard = await mutex.lock();
+ * console.log(guard.ownerDied); // → false
+ * guard.release();
+ * ```
+ */
 export class MutexGuard implements Disposable {
   readonly #lock: RobustLock;
   readonly #region: Region;
@@ -94,6 +109,22 @@ export class MutexGuard implements Disposable {
  *
  * The constructor throws as {@link wait}, and `ERR_MAPPED_FILE_SYNC_INVALID` where something else is in that place; and
  * the system's error where the file system has no locks.
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { SharedMutex } from 'sliding-mmap/sync';
+ *
+ * await using file = MappedFile.anonymous(4096); // a file that many have open does as well
+ *
+ * using mutex = new SharedMutex(file, 0);
+ * {
+ *   using guard = await mutex.lock();
+ *   if (guard.ownerDied) console.log('what it protects may be half written');
+ *   console.log(mutex.tryLock()); // → null
+ * }
+ * using again = mutex.lockSync(); // free again
+ * ```
  */
 export class SharedMutex implements Disposable {
   /** How many bytes of the file it takes. */

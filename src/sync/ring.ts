@@ -76,6 +76,21 @@ export interface RingWritableOptions {
  *
  * The constructor throws as {@link SharedMutex}'s does, and `ERR_MAPPED_FILE_SYNC_INVALID` where something else is in
  * that place. What is found in it is checked: bytes that no ring could have make its calls throw that, too.
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { SharedRing } from 'sliding-mmap/sync';
+ *
+ * await using file = MappedFile.anonymous(4096); // a file that many have open does as well
+ *
+ * using queue = new SharedRing(file, 0);
+ * await queue.push('a record');
+ * await queue.push(new Uint8Array([1, 2, 3]));
+ * queue.end();
+ * console.log((await queue.shift())?.toString()); // → a record
+ * for await (const record of queue.readable()) console.log(record.length); // → 3
+ * ```
  */
 export class SharedRing implements Disposable {
   readonly #region: Region;

@@ -28,6 +28,19 @@ export interface AcquireOptions extends WaitOptions {
  *
  * Permits are nobody's: anybody may release what another has acquired, and those that a process had when it died are
  * missing. Where that must not happen, use a {@link SharedMutex}. One that dies waiting takes nothing with it.
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { SharedSemaphore } from 'sliding-mmap/sync';
+ *
+ * await using file = MappedFile.anonymous(4096); // a file that many have open does as well
+ *
+ * using places = new SharedSemaphore(file, 0, { permits: 2 });
+ * await places.acquire();
+ * console.log(places.tryAcquire(), places.tryAcquire()); // → true false
+ * places.release(2);
+ * ```
  */
 export class SharedSemaphore implements Disposable {
   /** How many bytes of the file it takes. */

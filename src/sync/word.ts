@@ -76,6 +76,19 @@ function int32(value: unknown, name: string): number {
  * `ERR_MAPPED_FILE_TRUNCATED` when it is cut. Throws `ERR_OUT_OF_RANGE` for a position that is not aligned or not inside
  * the file, `ERR_MAPPED_FILE_READ_ONLY` for a file that is read-only or opened for appending, and
  * `ERR_MAPPED_FILE_NOT_MAPPABLE` where the file is not mapped (`backing: 'read'`).
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { notify, wait } from 'sliding-mmap/sync';
+ *
+ * await using file = MappedFile.anonymous(4096); // a file that many have open does as well
+ *
+ * const woken = wait(file, 0, 0); // while the Int32 at position 0 is 0
+ * file.setInt32(0, 1, true);
+ * notify(file, 0);
+ * console.log(await woken); // → ok
+ * ```
  */
 export async function wait(
   file: MappedFile,
@@ -122,6 +135,16 @@ export function waitSync(
 /**
  * Wakes up to `count` (default: all) of those who {@link wait} for the Int32 at a position, and gives how many the system
  * woke: 0 where they look by themselves. Throws as {@link wait}.
+ *
+ * @example
+ * ```ts
+ * import { MappedFile } from 'sliding-mmap';
+ * import { notify } from 'sliding-mmap/sync';
+ *
+ * await using file = MappedFile.anonymous(4096); // a file that many have open does as well
+ *
+ * console.log(notify(file, 0)); // → 0
+ * ```
  */
 export function notify(file: MappedFile, position: Position, count?: number): number {
   const most = count === undefined ? everybody : toCount(count, 'count', 0, everybody);

@@ -63,7 +63,8 @@ describe('the documentation', () => {
     assert.deepEqual(wrong, []);
   });
 
-  it('shows every class, function and method of the API by an example', () => {
+  it('shows every class, function and method of the API by an example', function () {
+    this.timeout(120_000);
     assert.deepEqual(withoutExample(), []);
   });
 

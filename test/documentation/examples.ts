@@ -8,7 +8,7 @@ import { root } from './blocks.js';
  * described as a variant of another one ("As {@link read}, …") has that one's.
  */
 export function withoutExample(): string[] {
-  const entries = ['index', 'adapters/index'].map((name) => path.join(root, `dist/${name}.d.ts`));
+  const entries = ['index', 'adapters/index', 'sync/index'].map((name) => path.join(root, `dist/${name}.d.ts`));
   const program = ts.createProgram(entries, { module: ts.ModuleKind.NodeNext, types: ['node'], skipLibCheck: true });
   const checker = program.getTypeChecker();
   const lacking = (symbol: ts.Symbol): boolean =>
