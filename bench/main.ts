@@ -133,6 +133,9 @@ async function main(): Promise<void> {
   const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
   if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError('--rounds must be a positive integer');
 
+  const { version: node, platform, arch } = process;
+  const machine = { node, platform, arch, cores: os.cpus().length, quick: values.quick };
+  const earlier = values.keep ? kept(machine) : [];
   const all: ScenarioResult[] = [];
   for (const file of fs.readdirSync(new URL('scenarios/', here)).sort()) {
     if (!file.endsWith('.js')) continue;
@@ -148,24 +151,24 @@ async function main(): Promise<void> {
       const result = await compare(module, scenario, rounds);
       print(result);
       all.push(result);
+      // After each, so that a run that is interrupted has something to show.
+      save(machine, [...earlier.filter(({ name }) => !all.some((now) => now.name === name)), ...all]);
     }
   }
-  if (all.length === 0) return;
-  const { version: node, platform, arch } = process;
-  const machine = { node, platform, arch, cores: os.cpus().length, quick: values.quick };
-  const earlier = values.keep ? kept(machine, all) : [];
-  const scenarios = [...earlier, ...all].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function save(machine: Results['machine'], found: ScenarioResult[]): void {
+  const scenarios = found.sort((a, b) => (a.name < b.name ? -1 : 1));
   fs.writeFileSync(results, `${JSON.stringify({ machine, scenarios } satisfies Results, undefined, 2)}\n`);
   fs.writeFileSync(new URL('results.svg', results), chart(scenarios));
 }
 
-/** What earlier runs under the same circumstances found in scenarios that were not run now. */
-function kept(machine: Results['machine'], now: readonly ScenarioResult[]): ScenarioResult[] {
+/** What earlier runs under the same circumstances found. */
+function kept(machine: Results['machine']): ScenarioResult[] {
   if (!fs.existsSync(results)) return [];
   const earlier = JSON.parse(fs.readFileSync(results, 'utf8')) as Results;
-  if (!isDeepStrictEqual(earlier.machine, machine))
-    throw new Error('bench/results.json is of another Node or kind of run');
-  return earlier.scenarios.filter(({ name }) => !now.some((scenario) => scenario.name === name));
+  if (isDeepStrictEqual(earlier.machine, machine)) return earlier.scenarios;
+  throw new Error('--keep: bench/results.json is of another Node or kind of run');
 }
 
 await main();

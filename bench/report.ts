@@ -85,8 +85,9 @@ function verdict(target: Target | FigureTarget, contestants: readonly Contestant
 }
 
 function told(value: number, atMost: number, what: string): string {
-  if (Number.isNaN(value)) return `not measured: ${what}, target at most ${atMost}`;
-  return `${value <= atMost ? 'holds' : 'MISSED'}: ${what} is ${value.toFixed(3)}, target at most ${atMost}`;
+  const target = `target at most ${Number(atMost.toPrecision(3))}`;
+  if (Number.isNaN(value)) return `not measured: ${what}, ${target}`;
+  return `${value <= atMost ? 'holds' : 'MISSED'}: ${what} is ${value.toFixed(3)}, ${target}`;
 }
 
 /** So much per second. */
