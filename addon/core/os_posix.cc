@@ -418,8 +418,20 @@ int ChangedPages(const void* address, size_t pages, uint8_t* changed) {
   constexpr uint64_t kPresent = uint64_t{1} << 63;
   constexpr uint64_t kSwapped = uint64_t{1} << 62;
   constexpr uint64_t kOfFile = uint64_t{1} << 61;
+  const auto was_written = [](uint64_t entry) {
+    return (entry & (kPresent | kSwapped)) != 0 && (entry & kOfFile) == 0;
+  };
   uint64_t entries[512];
   int error = 0;
+  // An emulator's addresses are not those of the process that it is: of this page, which was just written,
+  // the answer is known.
+  uint64_t probe = 1;
+  const uint64_t own = reinterpret_cast<uintptr_t>(&probe) / PageSize();
+  if (Retry([&] { return pread(map, &probe, sizeof probe, static_cast<off_t>(own * sizeof probe)); }) !=
+          static_cast<ssize_t>(sizeof probe) ||
+      !was_written(probe)) {
+    error = EOPNOTSUPP;
+  }
   for (size_t done = 0; done < pages && error == 0;) {
     const size_t count = std::min(pages - done, std::size(entries));
     const uint64_t first = reinterpret_cast<uintptr_t>(address) / PageSize() + done;
@@ -429,7 +441,7 @@ int ChangedPages(const void* address, size_t pages, uint8_t* changed) {
       error = EOPNOTSUPP;
     }
     for (size_t i = 0; i < count && error == 0; ++i) {
-      changed[done + i] = (entries[i] & (kPresent | kSwapped)) != 0 && (entries[i] & kOfFile) == 0;
+      changed[done + i] = was_written(entries[i]);
     }
     done += count;
   }
