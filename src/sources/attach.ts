@@ -80,7 +80,7 @@ export function attach(descriptor: Descriptor, options: AttachOptions): Attached
 /** Every option by its name: opening a file is mostly the making of objects, and a spread costs ten times as much. */
 function openCache(
   descriptor: Descriptor,
-  { path, strict, windowSize, pool, backing, mustMap }: AttachOptions,
+  { path, strict, windowSize, pool, backing, mustMap, reserving, advice }: AttachOptions,
   writable: boolean,
   appending: boolean,
   extent: Extent,
@@ -96,6 +96,8 @@ function openCache(
     pool,
     backing,
     mustMap,
+    reserving,
+    advice,
     extent,
     size,
     closeDescriptor: () => descriptor.closeSync(),
