@@ -1124,6 +1124,12 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * What the system does not know, or does not take, is ignored, and noted in {@link stats} (`ignoredAdvice`).
    *
    * Throws `ERR_INVALID_ARG_VALUE`, and `ERR_MAPPED_FILE_NOT_SEEKABLE` for what has no positions.
+   *
+   * @example
+   * ```ts
+   * file.advise('random'); // this file is looked up here and there
+   * file.advise('willneed', 0, 2 ** 20);
+   * ```
    */
   advise(advice: Advice, start?: Position, end?: Position): void {
     const told = toAdvice(advice, 'advice');
@@ -1140,6 +1146,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * Linux tells only those who own the file or may write it: others get `EPERM`. Throws `ERR_MAPPED_FILE_NOT_MAPPABLE` for
    * what cannot be mapped, `ERR_MAPPED_FILE_NOT_SEEKABLE` for what does not tell its size, `ERR_OUT_OF_RANGE` for more
    * pages than an array has elements (16 TiB of them on Node 20), and `ERR_MAPPED_FILE_BUDGET` for want of memory.
+   *
+   * @example
+   * ```ts
+   * file.sliceSync();
+   * const { pages, resident } = file.residency();
+   * console.log(resident <= pages); // → true
+   * ```
    */
   residency(start?: Position, end?: Position): Residency {
     return this.#pages.residency(start, end);
@@ -1155,6 +1168,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * 64 KiB to 8 MiB (RLIMIT_MEMLOCK, getrlimit(2)), and the message tells the limit; also where pins and views exceed the pool
    * or the address space. Rejects with `ERR_OUT_OF_RANGE` for a range that is not inside the file, and with
    * `ERR_MAPPED_FILE_TRUNCATED`, `ERR_MAPPED_FILE_NOT_MAPPABLE`, `ERR_MAPPED_FILE_NOT_SEEKABLE`.
+   *
+   * @example
+   * ```ts
+   * await file.pin(0, 4096); // the header is never waited for again
+   * console.log(file.stats().bytesPinned > 0); // → true
+   * file.unpin();
+   * ```
    */
   async pin(start?: Position, end?: Position): Promise<void> {
     await this.#pages.pin(start, end);
@@ -1163,6 +1183,13 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * Releases the pins that lie inside `[start, end)`: all of them, by default. One that reaches out of it stays whole. The
    * pages stay in memory until something else needs it.
+   *
+   * @example
+   * ```ts
+   * await file.pin(0, 4096);
+   * file.unpin(); // all of them
+   * console.log(file.stats().bytesPinned); // → 0
+   * ```
    */
   unpin(start?: Position, end?: Position): void {
     this.#pages.unpin(start, end);
@@ -1175,6 +1202,11 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * somebody writes meanwhile stays, and memory that is no file stays. {@link residency} tells what is left.
    *
    * Rejects as {@link flush}, and with `EOPNOTSUPP` where the system cannot be asked (macOS).
+   *
+   * @example
+   * ```ts
+   * await file.dropCache(); // the next read measures the device
+   * ```
    */
   async dropCache(start?: Position, end?: Position): Promise<void> {
     await this.#pages.dropCache(start, end);
