@@ -156,7 +156,12 @@ export class SharedRing implements Disposable {
   /** How many of them are taken now. */
   get used(): number {
     this.#region.check();
-    return this.#used(Atomics.load(this.#words, headWord), Atomics.load(this.#words, tailWord));
+    for (;;) {
+      const head = Atomics.load(this.#words, headWord);
+      const tail = Atomics.load(this.#words, tailWord);
+      // Of the same moment only if nothing was taken in between.
+      if (Atomics.load(this.#words, headWord) === head) return this.#used(head, tail);
+    }
   }
 
   /** Whether {@link end} was called: what is in it can still be taken. */
@@ -270,9 +275,11 @@ export class SharedRing implements Disposable {
     return undefined;
   }
 
+  /** Whether there may be room. Both positions move meanwhile: what makes no sense is to be looked at under the lock. */
   #hasRoom(length: number): boolean {
-    const used = this.#used(Atomics.load(this.#words, headWord), Atomics.load(this.#words, tailWord));
-    return used + lengthInRing(length) <= this.#capacity;
+    const [head, tail] = [Atomics.load(this.#words, headWord), Atomics.load(this.#words, tailWord)];
+    const used = tail >= head ? tail - head : tail - head + 2 * this.#capacity;
+    return used > this.#capacity || used + lengthInRing(length) <= this.#capacity;
   }
 
   // --- consumers -------------------------------------------------------------------------------------------------
