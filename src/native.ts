@@ -81,11 +81,7 @@ export interface Native {
    * Needles, none of them empty, prepared for `scan`; -EINVAL for others. With a delimiter (bytes), `scan` finds at
    * most one match in each line.
    */
-  createSearch(
-    needles: Uint8Array[],
-    ignoresCase: boolean,
-    delimiter: Uint8Array | undefined,
-  ): NativeSearch | number;
+  createSearch(needles: Uint8Array[], ignoresCase: boolean, delimiter: Uint8Array | undefined): NativeSearch | number;
   /**
    * Finds what begins in `[from, limit)` of `bytes` and ends inside them, and gives the number of matches. Puts the
    * offset to go on from into `results[0]`, and unless it only counts, an offset and a needle's index for each match

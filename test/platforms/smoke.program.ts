@@ -181,7 +181,7 @@ await step('a transferred view is the receiver’s, or the engine refuses', () =
     if (moved) assert.deepEqual(Buffer.from(moved, byteOffset, 100), oracle(100, 100));
     view.dispose();
     if (moved) assert.deepEqual(Buffer.from(moved, byteOffset, 100), oracle(100, 100));
-    moved = undefined;
+    moved = undefined; // eslint-disable-line no-useless-assignment -- the collector shall take it
     await collect();
   }),
 );
@@ -211,7 +211,7 @@ await step('a WHATWG byte stream, by default and BYOB readers', () =>
       const { value, done } = await reader.read(new Uint8Array(buffer));
       if (done) break;
       got.push(...value);
-      buffer = value.buffer as ArrayBuffer;
+      buffer = value.buffer;
     }
     assert.deepEqual(Buffer.from(got), oracle(7, 100));
     let borrowed = 0;
