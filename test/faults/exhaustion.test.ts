@@ -63,7 +63,7 @@ describeUnless(onWindows('there is no prlimit(1)'), 'a process that is short of'
   // number of them only where the engine itself would live: each thread's takes 64 MiB, and where they leave it a rest
   // of some megabytes it dies.
   const limits = [64, 96, 128, 192, 256, 1024].map((spare) => ({ spare, arenas: '1' }));
-  for (const { spare, arenas } of [...limits, ...[384, 512, 1024].map((n) => ({ spare: n, arenas: '' }))]) {
+  for (const { spare, arenas } of [...limits, ...[448, 512, 1024].map((n) => ({ spare: n, arenas: '' }))]) {
     const name = `address space from the start, ${spare} MiB to spare${arenas && ' and one arena'}, SEED=${seed}`;
     it(name, async function () {
       const least = leastAddressSpace();

@@ -154,7 +154,7 @@ void LosesPagesOneByOne() {
   if (most == 0) return;
   Check(SystemMappings() < before + most / 8 + 3 * kRanges, "and so are all together");
   // What is renewed may lose pages one by one again.
-  for (Mapping& mapping : mappings) mapping.Reset();
+  for (Mapping& mapping : mappings) mapping.Park();
   Check(SystemMappings() < before + 3 * kRanges, "they are whole again");
   const int fd = EmptyFile();
   Check(mappings[0].Slide(fd, 0, kPages * page, os::Access::kRead, os::Sharing::kShared) == 0, "a mapping");

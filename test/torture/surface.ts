@@ -69,6 +69,7 @@ export const surface: Readonly<Record<string, Surface>> = {
       admitView: 'internal',
       viewReleased: 'internal',
       shrink: 'internal',
+      evictIdle: 'internal',
     },
   },
   Chunks: { called: ['position', ...iterations], not: made },
