@@ -465,7 +465,9 @@ async function main(): Promise<void> {
   }
   // From the first of its kind on, the event loop keeps a descriptor for watchers, and one for streams.
   fs.watch('.').close();
-  await once(net.createServer().listen(0, '127.0.0.1').close(), 'close');
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  await once(server.close(), 'close');
   const before = { mappings: native.mappingCount(), descriptors: descriptors().sort() };
   const started = performance.now();
   reopen();
