@@ -411,12 +411,13 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   // --- reading ---------------------------------------------------------------------------------------------------
 
+  /** Exact at any length: it may be what a longer read that came out short still wants, up to where the file ended. */
   readIntoSync(target: Uint8Array, position: number): number {
-    let done = this.readSync(target, 0, target.length, position);
+    let done = this.readSync(target, 0, target.length, position, true);
     // Procfs gives a record or a page at a time.
     if (this.#extent === 'sizeless') {
       for (let moved = done; moved > 0 && done < target.length; done += moved) {
-        moved = this.readSync(target, done, target.length - done, position + done);
+        moved = this.readSync(target, done, target.length - done, position + done, true);
       }
     }
     return done;
@@ -424,13 +425,20 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   /**
    * Copies up to `length` bytes from `position` to `offset` of `target`; a `position` of -1 is the descriptor's own
-   * cursor, which moves. The count may be short at the end of the file.
+   * cursor, which moves. The count may be short at the end of the file. With `exactly`, the file's size is looked at
+   * after the bytes, as it is for longer reads anyway.
    */
-  readSync(target: Uint8Array, offset: number, length: number, position: number): number {
+  readSync(
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    exactly = length >= exactFrom,
+  ): number {
     this.#requireOpen();
     if (position >= 0) this.requirePositions(position, length);
     if (!this.strict && this.copyOut(target, offset, length, position)) {
-      if (length < exactFrom || position + length <= this.refreshSync()) return length;
+      if (!exactly || position + length <= this.refreshSync()) return length;
     }
     const done = this.#readNow(target, offset, length, position);
     if (done < 0) throw this.#errors.system(-done, 'read', position, length);

@@ -120,3 +120,23 @@ describe('a file that another process appends to', () => {
     assert.ok(Buffer.concat(chunks).equals(oracle(0, size)));
   });
 });
+
+describe('a file that another process cuts', () => {
+  it('between two blocks of lines, backwards: an error, and no zeroed rest of a page', () => {
+    using folder = new Folder();
+    const path = folder.file(`${'a line'.padEnd(9)}\n`.repeat(6000));
+    using file = MappedFile.openSync(path);
+    const seen = new Set<string>();
+    // The second block comes out short; what it still wants lies in the page that the cut has zeroed from there on.
+    assert.throws(
+      () => {
+        for (const line of file.lines({ reverse: true })) {
+          if (seen.size === 0) fs.truncateSync(path, 26_001);
+          seen.add(line);
+        }
+      },
+      { code: 'ERR_MAPPED_FILE_TRUNCATED' },
+    );
+    assert.deepEqual([...seen], ['a line'.padEnd(9)]);
+  });
+});
