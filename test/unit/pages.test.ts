@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import { type Advice, MappedFile, WindowPool } from 'sliding-mmap';
+import { native } from '#src/native.js';
 import * as adviceModule from '#src/advice.js';
 import { run } from '../helpers/child.js';
 import { attemptAsync, codeOf, type Outcome } from '../helpers/errors.js';
@@ -248,13 +249,15 @@ describe('residency', () => {
     assert.deepEqual(empty.residency(), { pageSize: page, pages: 0, resident: 0, map: new Uint8Array(0) });
   });
 
-  it('takes no longer for a file that is longer', function () {
+  it('finds three pages in a hole, however long', function () {
     if (!onLinux) this.skip();
     using folder = new Folder();
-    const positions = [0, 2 ** 39, 2 ** 40 - page];
-    using file = MappedFile.openSync(folder.sparse(2 ** 40, positions), 'r+');
+    // A page takes a byte of the answer: 256 MiB, which a 32-bit process may not have.
+    const size = native.pointerSize === 8 ? 2 ** 40 : 2 ** 36;
+    const positions = [0, size / 2, size - page];
+    using file = MappedFile.openSync(folder.sparse(size, positions), 'r+');
     const { pages, resident, map } = file.residency();
-    assert.equal(pages, 2 ** 28);
+    assert.equal(pages, size / page);
     assert.ok(resident >= 3 && resident < 200, `${resident}`);
     for (const position of positions) assert.equal(map[position / page], 1);
   });
