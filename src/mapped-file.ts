@@ -40,7 +40,6 @@ import type { Spool } from './sources/spool.js';
 import { readUntilEnd, readUntilEndSync } from './sources/until-end.js';
 import { blobType, FileBlob } from './streams/blob.js';
 import { Chunks, type ChunksOptions, createBorrowing } from './streams/chunks.js';
-import type { StreamClasses } from './streams/classes.js';
 import { type Followable, type FollowOptions, isFollowing } from './following/follower.js';
 import { createFollowing } from './streams/followed-bytes.js';
 import {
@@ -105,8 +104,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   readonly #spool: Spool | undefined;
   readonly #locks: FileLocks;
   readonly #pages: Pages;
-  readonly #traits: HandleTraits;
-  readonly #streams: StreamClasses | undefined;
+  readonly #request: OpenRequest;
   #closing: Promise<void> | undefined;
 
   static {
@@ -118,8 +116,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   private constructor(attached: Attached, request: OpenRequest) {
     super(attached.cache);
-    this.#streams = request.streams;
-    this.#traits = traitsOf(request, attached.cache);
+    this.#request = request;
     this.#cache = attached.cache;
     this.#descriptor = attached.descriptor;
     this.#source = attached.source;
@@ -343,7 +340,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   handle(): MappedFileHandle {
     this.#cache.enter();
     this.#cache.requirePositions(0, Infinity);
-    return describe(this.fd, this.path, this.#traits);
+    return describe(this.fd, this.path, traitsOf(this.#request, this.#cache));
   }
 
   // --- reading and writing, as node:fs ---------------------------------------------------------------------------
@@ -698,11 +695,11 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     if (isFollowing(follow)) {
       if (borrow) throw invalidArgValue('options.borrow', borrow, 'cannot be combined with "options.follow"');
       const followable = this.#followable();
-      if (followable !== undefined) return createFollowing(followable, options, follow, this.#streams);
+      if (followable !== undefined) return createFollowing(followable, options, follow, this.#request.streams);
     }
     const create = borrow === true ? createBorrowing : createReadable;
     this.#checkStart(options.start);
-    return create(this.#source, options, this.#streams);
+    return create(this.#source, options, this.#request.streams);
   }
 
   /** What has no positions can only be read and written from where it stands. */
@@ -745,7 +742,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   writable(options?: WritableOptions): WritableStream<WritableChunk> {
     this.#cache.enterWrite();
     this.#checkStart(options?.start);
-    return createWritable(this.#sink, options, this.#streams);
+    return createWritable(this.#sink, options, this.#request.streams);
   }
 
   /**

@@ -59,7 +59,6 @@ export class Pages {
     this.#cache = cache;
     this.#pool = pool;
     this.#errors = new FileErrors(cache.path);
-    abandoned.register(this, { pins: this.#pins, pool }, this);
   }
 
   /** How many ranges are pinned, and their bytes. */
@@ -121,6 +120,7 @@ export class Pages {
     const pin: Pin = { ...range, reserved, hold };
     const status = await this.#cache.track(native.lockPin(hold));
     if (status === 0 && !this.#cache.closed) {
+      if (this.#pins.size === 0) abandoned.register(this, { pins: this.#pins, pool: this.#pool }, this);
       this.#pins.add(pin);
       return;
     }
@@ -164,6 +164,7 @@ export class Pages {
       this.#pins.delete(pin);
       release(pin, this.#pool);
     }
+    if (this.#pins.size === 0) abandoned.unregister(this);
   }
 
   async dropCache(start: unknown, end: unknown): Promise<void> {

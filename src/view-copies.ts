@@ -5,7 +5,7 @@ const { structuredClone } = globalThis;
 /** Compared by one call into the engine; only blocks that differ are looked at byte by byte. */
 const blockSize = 4096;
 /** As for every mapping: an element of any typed array lies as it lies in the file. */
-const widestElement = 8;
+export const widestElement = 8;
 
 /** Moves `length` bytes at `offset` of `bytes` from or to `position` of the file; gives the count, or throws. */
 export type Move = (bytes: Uint8Array, offset: number, length: number, position: number) => number;

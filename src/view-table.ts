@@ -4,7 +4,7 @@ import { MappedFileError, systemError } from './errors.js';
 import type { FileErrors } from './file-errors.js';
 import { native } from './native.js';
 import { roundUp } from './ranges.js';
-import { emptyCopy, type ViewCopies, ViewCopy } from './view-copies.js';
+import { emptyCopy, type ViewCopies, ViewCopy, widestElement } from './view-copies.js';
 import type { WindowPool } from './window-pool.js';
 
 const { ENOMEM } = osConstants.errno;
@@ -59,8 +59,6 @@ function forget({ lease, leases, pool }: Collected): void {
 
 /** How much of a file a piece covers, in bytes, where a chunk is not longer. */
 const pieceLength = 16 * 1024 * 1024;
-/** The widest element: a chunk's array begins at a multiple of it where the position does. */
-const widest = 8;
 
 /** What is known of a piece without holding it. */
 interface PieceState {
@@ -216,7 +214,7 @@ export class ViewTable {
   /** The array of a chunk; the one before must have been taken back. Empty when the file was closed. */
   createChunk(piece: Piece, position: number, length: number): Uint8Array {
     if (piece.released) return new Uint8Array(0);
-    const slack = position % widest;
+    const slack = position % widestElement;
     const buffer = native.createChunk(piece.state.id, position - piece.base - slack, length + slack);
     if (typeof buffer !== 'object') {
       const cause = buffer === undefined ? undefined : systemError(-buffer, 'mmap', this.#path);

@@ -92,7 +92,7 @@ int Mapping::Reserve(size_t capacity, uint64_t position) {
 int Mapping::Slide(int fd, uint64_t position, size_t length, os::Access access, os::Sharing sharing) {
   if (data_ == nullptr || length == 0 || length > capacity_ || position % os::Granularity() != 0)
     return EINVAL;
-  if (parked_) Count(1);
+  if (parked_) AddToCounts(1);
   parked_ = false;
   const size_t rounded = WholePages(length);
   const size_t before = mapped_;
@@ -143,12 +143,12 @@ int Mapping::Park() {
   if (parked_) return 0;
   if (os::IsAddressSpaceLimited()) return ENOMEM;
   if (int error = Reset()) return error;
-  Count(-1);
+  AddToCounts(-1);
   parked_ = true;
   return 0;
 }
 
-void Mapping::Count(int64_t sign) {
+void Mapping::AddToCounts(int64_t sign) {
   live.fetch_add(sign, std::memory_order_relaxed);
   live_bytes.fetch_add(sign < 0 ? -capacity_ : capacity_, std::memory_order_relaxed);
 }
@@ -183,7 +183,7 @@ bool Mapping::Retire() {
   retired_ = true;
   retired_ranges.fetch_add(1, std::memory_order_relaxed);
   retired_bytes.fetch_add(capacity_, std::memory_order_relaxed);
-  Count(-1);
+  AddToCounts(-1);
   return true;
 }
 
@@ -196,7 +196,7 @@ void Mapping::Release() {
     retired_ranges.fetch_sub(1, std::memory_order_relaxed);
     retired_bytes.fetch_sub(capacity_, std::memory_order_relaxed);
   } else if (!parked_) {
-    Count(-1);
+    AddToCounts(-1);
   }
   retired_ = parked_ = false;
   data_ = nullptr;

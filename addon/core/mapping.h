@@ -79,7 +79,7 @@ class Mapping {
  private:
   // Zeros again.
   int Reset();
-  void Count(int64_t sign);
+  void AddToCounts(int64_t sign);
 
   uint8_t* data_ = nullptr;
   size_t capacity_ = 0;

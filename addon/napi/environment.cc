@@ -8,18 +8,22 @@ namespace sliding_mmap {
 
 namespace {
 
+bool IsDeno(const napi_node_version& runtime) { return strcmp(runtime.release, "Deno") == 0; }
+
 // Whether less may be counted as external memory than the engine itself has counted: V8 since 13 ends the
-// process when its count would fall below 0, be it by our call or when it collects what was taken off.
+// process when its count would fall below 0, be it by our call or when it collects what was taken off. Deno
+// has newer engines than the Node whose version it claims.
 bool MayTakeOff(napi_env env) {
   constexpr uint32_t kLastNodeToAllow = 22;  // with V8 12.4
-  const napi_node_version* node = nullptr;
-  return napi_get_node_version(env, &node) == napi_ok && node->major <= kLastNodeToAllow;
+  const napi_node_version* runtime = nullptr;
+  return napi_get_node_version(env, &runtime) == napi_ok && runtime->major <= kLastNodeToAllow &&
+         !IsDeno(*runtime);
 }
 
 // Whether handles can be made in a cleanup hook: Deno ends the process then, scope or not.
 bool HasHandlesWhenClosing(napi_env env) {
   const napi_node_version* runtime = nullptr;
-  return napi_get_node_version(env, &runtime) == napi_ok && strcmp(runtime->release, "Deno") != 0;
+  return napi_get_node_version(env, &runtime) == napi_ok && !IsDeno(*runtime);
 }
 
 }  // namespace

@@ -18,8 +18,9 @@ function contestant(by: ReaderTask['by']): Contestant {
         const sums = Array.from({ length: threads }, async (_, i) => {
           const workerData: ReaderTask = { by, path: binary(bytes), seed: i * reads, reads };
           const worker = new Worker(new URL('../reader.worker.js', import.meta.url), { workerData });
+          const ended = once(worker, 'exit'); // which may come together with the message
           const [sum] = (await once(worker, 'message')) as [number];
-          await once(worker, 'exit');
+          await ended;
           return sum;
         });
         return await Promise.all(sums);

@@ -5,9 +5,17 @@ export function onWindows(reason: string): string | false {
   return process.platform === 'win32' && reason;
 }
 
+/** `reason` everywhere but on Linux, `false` there. */
+export function butOnLinux(reason: string): string | false {
+  return process.platform !== 'linux' && reason;
+}
+
 /** A mapped file cannot be cut there: no page of it can be lost so. */
 export const cannotBeCut: string | false = onWindows('a mapped file cannot be cut');
 export const noFifos: string | false = onWindows('there are no FIFOs');
+export const onlyLinuxTells: string | false = butOnLinux('only Linux tells of that, or does it');
+export const notInMemory: string | false = butOnLinux('shared memory is a file of a disk');
+export const notByDescriptor: string | false = butOnLinux('only Linux opens a file again by its descriptor');
 
 /** `it`, unless there is a reason not to. */
 export function itUnless(reason: string | false, title: string, run: Mocha.AsyncFunc | Mocha.Func): void {

@@ -10,6 +10,7 @@ import { MappedFile, type MemoryOptions, WindowPool } from 'sliding-mmap';
 import { codeOf } from '../helpers/errors.js';
 import { Folder, oracle } from '../helpers/files.js';
 import { configurations } from '../helpers/sizes.js';
+import { itUnless, notByDescriptor, notInMemory } from '../helpers/systems.js';
 
 const onLinux = process.platform === 'linux';
 const readerWorker = new URL('../helpers/handle-reader.worker.js', import.meta.url);
@@ -113,8 +114,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   describe(`${kind} memory`, function () {
     this.timeout(60_000);
 
-    it('goes to worker threads by its handle', async function () {
-      if (!onLinux) this.skip();
+    itUnless(notByDescriptor, 'goes to worker threads by its handle', async () => {
       using made = make(4096, {});
       const memory = made.file;
       for (let i = 0; i < 3; i++) {
@@ -127,8 +127,7 @@ for (const [kind, make] of Object.entries(kinds)) {
       assert.equal(memory.getUint8(0), 3);
     });
 
-    it('goes to other processes by its handle', async function () {
-      if (!onLinux) this.skip();
+    itUnless(notByDescriptor, 'goes to other processes by its handle', async () => {
       using made = make(8192, {});
       const memory = made.file;
       memory.setUint8(4096, 42);
@@ -182,8 +181,7 @@ describe('anonymous memory', () => {
     assert.deepEqual([memory.size, pool.stats().windowBytes <= pool.limit], [4 * TiB, true]);
   });
 
-  it('cannot be sealed by who gets it, nor executed', function () {
-    if (!onLinux) this.skip();
+  itUnless(notByDescriptor, 'cannot be sealed by who gets it, nor executed', () => {
     using memory = MappedFile.anonymous(100);
     assert.match(fs.readlinkSync(`/proc/self/fd/${memory.fd}`), /^\/memfd:sliding-mmap/);
     const flags = /^flags:\s+0?(\d+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${memory.fd}`, 'utf8'))![1]!;
@@ -231,11 +229,10 @@ describe('shared memory', () => {
     assert.deepEqual([made.getInt32(8), another.size, another.getUint8(8)], [6, 10, 0]);
   });
 
-  it('has all its room from the start, and when it is extended', async () => {
+  itUnless(notInMemory, 'has all its room from the start, and when it is extended', async () => {
     using name = new Name();
     using memory = MappedFile.sharedSync(name.value, 2 ** 20);
     const room = (file: MappedFile): number => fs.fstatSync(file.fd).blocks * 512;
-    if (!onLinux) return;
     assert.ok(room(memory) >= 2 ** 20);
     await memory.truncate(3 * 2 ** 20);
     assert.ok(room(memory) >= 3 * 2 ** 20);
@@ -251,8 +248,7 @@ describe('shared memory', () => {
     assert.equal(room(memory), 0);
   });
 
-  it('that is larger than there is room for is refused, and leaves nothing', async function () {
-    if (!onLinux) this.skip();
+  itUnless(notInMemory, 'that is larger than there is room for is refused, and leaves nothing', async () => {
     using name = new Name();
     const none = { name: 'MappedFileError', code: 'ERR_MAPPED_FILE_NO_SPACE', length: TiB };
     await assert.rejects(MappedFile.shared(name.value, TiB), none);
@@ -267,8 +263,7 @@ describe('shared memory', () => {
     assert.equal(memory.refreshSync(), 4096);
   });
 
-  it("is this user's alone", function () {
-    if (!onLinux) this.skip();
+  itUnless(notInMemory, "is this user's alone", () => {
     using name = new Name();
     const path = `/dev/shm/${name.value}`;
     const refused = (code: string): void => {

@@ -12,6 +12,7 @@ import { attemptAsync, codeOf, type Outcome } from '../helpers/errors.js';
 import { Fifo } from '../helpers/fifos.js';
 import { byteAt, Folder, oracle } from '../helpers/files.js';
 import { configurations, granule } from '../helpers/sizes.js';
+import { itUnless, onlyLinuxTells } from '../helpers/systems.js';
 
 const { Advisor } = adviceModule as unknown as {
   Advisor: new () => { ignored: Set<Advice>; tell(id: number, offset: number, length: number, advice: Advice): void };
@@ -47,7 +48,7 @@ function has(flags: string[], flag: string): boolean {
 }
 
 /** AddressSanitizer's runtime replaces mlock(2) by a function that does nothing. */
-const locksNothing = process.env.LD_PRELOAD?.includes('libasan') ?? false;
+const locksNothing = process.env.LD_PRELOAD?.includes('libasan') === true && "the sanitizer's runtime locks nothing";
 
 function lockedBytes(): number {
   return Number(/^VmLck:\s+(\d+) kB/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))![1]) * 1024;
@@ -87,8 +88,7 @@ describe('advice', () => {
     });
   }
 
-  it('reaches windows and views, those of later, too', function () {
-    if (!onLinux) this.skip();
+  itUnless(onlyLinuxTells, 'reaches windows and views, those of later, too', () => {
     using folder = new Folder();
     const path = folder.file(8 * granule);
     using file = MappedFile.openSync(path, 'r', { windowSize: granule, pool: new WindowPool({ limit: 4 * granule }) });
@@ -106,8 +106,7 @@ describe('advice', () => {
     assert.deepEqual(file.stats().ignoredAdvice, []);
   });
 
-  it('may be given when a file is opened, and goes with its handle', function () {
-    if (!onLinux) this.skip();
+  itUnless(onlyLinuxTells, 'may be given when a file is opened, and goes with its handle', () => {
     using folder = new Folder();
     const path = folder.file(4 * granule);
     using file = MappedFile.openSync(path, 'r+', { advice: 'sequential' });
@@ -127,8 +126,7 @@ describe('advice', () => {
     assert.ok(has(flagsOf(path), 'rr'));
   });
 
-  it('for a part does not take a window to pieces, however often it is given', function () {
-    if (!onLinux) this.skip();
+  itUnless(onlyLinuxTells, 'for a part does not take a window to pieces, however often it is given', () => {
     using folder = new Folder();
     const path = folder.sparse(64 * MiB);
     using file = MappedFile.openSync(path);
@@ -143,8 +141,7 @@ describe('advice', () => {
     assert.ok(flagsOf(path).length <= 4);
   });
 
-  it('to go takes pages out of this process, and out of memory', async function () {
-    if (!onLinux) this.skip();
+  itUnless(onlyLinuxTells, 'to go takes pages out of this process, and out of memory', async () => {
     using folder = new Folder();
     const path = written(folder, 4 * MiB);
     using file = MappedFile.openSync(path);
@@ -165,8 +162,7 @@ describe('advice', () => {
     await file.prefetch();
   });
 
-  it('for nothing does nothing', async function () {
-    if (!onLinux) this.skip();
+  itUnless(onlyLinuxTells, 'for nothing does nothing', async () => {
     using folder = new Folder();
     const path = written(folder, 2 * MiB);
     using file = MappedFile.openSync(path, 'r+');
@@ -201,8 +197,7 @@ describe('advice', () => {
 });
 
 describe('residency', () => {
-  it('tells which pages are in memory', async function () {
-    if (!onLinux) this.skip();
+  itUnless(onlyLinuxTells, 'tells which pages are in memory', async () => {
     using folder = new Folder();
     const path = written(folder, 8 * MiB + 10);
     using file = MappedFile.openSync(path);
@@ -249,8 +244,7 @@ describe('residency', () => {
     assert.deepEqual(empty.residency(), { pageSize: page, pages: 0, resident: 0, map: new Uint8Array(0) });
   });
 
-  it('finds three pages in a hole, however long', function () {
-    if (!onLinux) this.skip();
+  itUnless(onlyLinuxTells, 'finds three pages in a hole, however long', () => {
     using folder = new Folder();
     // A page takes a byte of the answer: 256 MiB, which a 32-bit process may not have.
     const size = native.pointerSize === 8 ? 2 ** 40 : 2 ** 36;
@@ -284,8 +278,7 @@ describe('residency', () => {
 });
 
 describe('pins', () => {
-  it('keep pages in memory until they are released', async function () {
-    if (!onLinux || locksNothing) this.skip();
+  itUnless(onlyLinuxTells || locksNothing, 'keep pages in memory until they are released', async () => {
     using folder = new Folder();
     const path = written(folder, 4 * MiB);
     const pool = new WindowPool();
@@ -346,8 +339,7 @@ describe('pins', () => {
     );
   });
 
-  it('of a file that is dropped without being closed go with it', async function () {
-    if (!onLinux || locksNothing) this.skip();
+  itUnless(onlyLinuxTells || locksNothing, 'of a file that is dropped without being closed go with it', async () => {
     v8.setFlagsFromString('--expose-gc');
     const collect = vm.runInNewContext('gc') as () => void;
     using folder = new Folder();
@@ -398,8 +390,7 @@ describe('without privileges', function () {
 });
 
 describe('dropCache', () => {
-  it('writes back first, and takes only whole pages of a part', async function () {
-    if (!onLinux) this.skip();
+  itUnless(onlyLinuxTells, 'writes back first, and takes only whole pages of a part', async () => {
     using folder = new Folder();
     const path = folder.file(64 * page);
     using file = MappedFile.openSync(path, 'r+');

@@ -174,8 +174,9 @@ describe('SharedRing', function () {
     const consumers = [1, 2, 3].map(() => new Worker(url, { workerData: order }));
     const taken = Promise.all(
       consumers.map(async (consumer) => {
+        const ended = once(consumer, 'exit'); // which may come together with the message
         const [records] = (await once(consumer, 'message')) as [string[]];
-        await once(consumer, 'exit');
+        await ended;
         return records;
       }),
     );
