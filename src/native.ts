@@ -140,7 +140,9 @@ export interface Native {
   read(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
   /** As `read`, but without the bytes that were past the end of the file when the copy had finished. */
   readExactly(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
+  /** As `read`, without waiting: -EAGAIN when nothing of it is in memory, -EOPNOTSUPP where that cannot be told. */
   readResident(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
+  readResidentExactly(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
   allocate(fd: number, position: number, length: number): number;
   write(fd: number, source: Uint8Array, offset: number, length: number, position: number): number;
   flush(fd: number, ids: number[]): number;

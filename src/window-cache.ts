@@ -521,10 +521,9 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#requireOpen();
     if (position >= 0) this.requirePositions(position, length);
     this.#settle(position, length);
-    if (this.copyOutResident(target, offset, length, position) === true) return length;
     let done = 0;
     while (position >= 0 && length <= hotLimit && this.#mayAskResident) {
-      const moved = native.readResident(this.fd, target, offset + done, length - done, position + done);
+      const moved = native.readResidentExactly(this.fd, target, offset + done, length - done, position + done);
       if (moved < 0) {
         if (moved === -EOPNOTSUPP) this.#mayAskResident = false;
         break;
@@ -533,6 +532,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       // Short of what was asked for, it is the end of the file or of what is in memory; the next call tells.
       if (moved === 0 || done === length) return this.#haveRead(done, position);
     }
+    if (!this.#mayAskResident && this.copyOutResident(target, offset, length, position) === true) return length;
     return this.track(this.#readByJobs(target, offset, length, position, done));
   }
 

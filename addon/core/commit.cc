@@ -58,8 +58,8 @@ int64_t Commit::WritePiece(const Mapping& mapping, int fd, const Piece& piece) {
   if (!file.Allocate(bytes.size())) return -ENOMEM;
   size_t known = 0;
   while (known < file.size()) {
-    const int64_t moved =
-        os::ReadExactly(fd, file.data() + known, file.size() - known, static_cast<int64_t>(position + known));
+    const int64_t moved = os::Exactly<os::Read>(fd, file.data() + known, file.size() - known,
+                                                static_cast<int64_t>(position + known));
     if (moved < 0) return moved;
     if (moved == 0) break;  // what is past the end stays so: the file does not grow
     known += static_cast<size_t>(moved);

@@ -168,14 +168,19 @@ int Mode(int fd, OpenMode* mode);
 
 // Bytes moved, or a negative errno. A negative position means the descriptor's own cursor.
 int64_t Read(int fd, void* buffer, size_t length, int64_t position);
-// Like Read, but looks at the file's size afterwards and gives only what was still inside: where another
-// process cuts the file meanwhile, the kernel zeroes the rest of the last page, and may hand that out. Not
-// for files that do not tell their size.
-int64_t ReadExactly(int fd, void* buffer, size_t length, int64_t position);
 int64_t Write(int fd, const void* buffer, size_t length, int64_t position);
-// Like ReadExactly at a position, but never waits for the device: -EAGAIN when nothing of it is in memory,
+// Like Read at a position, but never waits for the device: -EAGAIN when nothing of it is in memory,
 // -EOPNOTSUPP where the system or the file system cannot tell.
 int64_t ReadResident(int fd, void* buffer, size_t length, int64_t position);
+// Of `moved` bytes that were read from `position`, those that are inside the file now: where another process
+// cuts the file meanwhile, the kernel zeroes the rest of the last page, and may hand that out. The
+// descriptor's own cursor is put back to where they end. Not for files that do not tell their size.
+int64_t StillInside(int fd, int64_t moved, int64_t position);
+// A read of either kind that gives only what was still inside the file afterwards.
+template <int64_t (*kRead)(int, void*, size_t, int64_t)>
+int64_t Exactly(int fd, void* buffer, size_t length, int64_t position) {
+  return StillInside(fd, kRead(fd, buffer, length, position), position);
+}
 
 // Writes the file's data, and what is needed to find it again (its size), to the device.
 int SyncFile(int fd);

@@ -62,19 +62,6 @@ uint64_t SizeOf(int fd, const struct stat& found) {
   return found.st_size > 0 ? static_cast<uint64_t>(found.st_size) : 0;
 }
 
-// Of `moved` bytes that were read from `position`, those that are still inside the file; -1 is the
-// descriptor's own cursor, which is then put back to where they end.
-int64_t StillInside(int fd, int64_t moved, int64_t position) {
-  struct stat found;
-  if (moved <= 0 || fstat(fd, &found) != 0) return moved;
-  const int64_t end = position < 0 ? lseek(fd, 0, SEEK_CUR) : position + moved;
-  const int64_t size = static_cast<int64_t>(SizeOf(fd, found));
-  if (end <= size) return moved;
-  const int64_t inside = std::max<int64_t>(0, moved - (end - size));
-  if (position < 0) lseek(fd, inside - moved, SEEK_CUR);
-  return inside;
-}
-
 // Most that one read or write moves: Linux cuts at 0x7ffff000 bytes anyway (read(2)).
 constexpr size_t kMostPerCall = 0x7ffff000;
 
@@ -698,10 +685,6 @@ int64_t Read(int fd, void* buffer, size_t length, int64_t position) {
   return moved < 0 ? -static_cast<int64_t>(errno) : moved;
 }
 
-int64_t ReadExactly(int fd, void* buffer, size_t length, int64_t position) {
-  return StillInside(fd, Read(fd, buffer, length, position), position);
-}
-
 int64_t Write(int fd, const void* buffer, size_t length, int64_t position) {
   if (int error = Injected(Call::kWrite)) return -error;
   const size_t most = std::min(length, kMostPerCall);
@@ -718,11 +701,22 @@ int64_t ReadResident(int fd, void* buffer, size_t length, int64_t position) {
     return Retry([&] { return preadv2(fd, &piece, 1, from, RWF_NOWAIT); });
   };
   const ssize_t moved = ReadClear(buffer, std::min(length, kMostPerCall), position, at);
-  if (moved >= 0) return StillInside(fd, moved, position);
+  if (moved >= 0) return moved;
   return errno == ENOSYS ? -EOPNOTSUPP : -static_cast<int64_t>(errno);
 #else
   return -EOPNOTSUPP;
 #endif
+}
+
+int64_t StillInside(int fd, int64_t moved, int64_t position) {
+  struct stat found;
+  if (moved <= 0 || fstat(fd, &found) != 0) return moved;
+  const int64_t end = position < 0 ? lseek(fd, 0, SEEK_CUR) : position + moved;
+  const int64_t size = static_cast<int64_t>(SizeOf(fd, found));
+  if (end <= size) return moved;
+  const int64_t inside = std::max<int64_t>(0, moved - (end - size));
+  if (position < 0) lseek(fd, inside - moved, SEEK_CUR);
+  return inside;
 }
 
 int SyncFile(int fd) {

@@ -152,27 +152,6 @@ bool SizeOf(HANDLE handle, int64_t* size) {
   return true;
 }
 
-// Of `moved` bytes that were read from `position`, those that are still inside the file; -1 is the
-// descriptor's own cursor, which is then put back to where they end.
-int64_t StillInside(HANDLE handle, int64_t moved, int64_t position) {
-  int64_t size = 0;
-  if (moved <= 0 || !SizeOf(handle, &size)) return moved;
-  int64_t end = position + moved;
-  if (position < 0) {
-    LARGE_INTEGER cursor;
-    if (!SetFilePointerEx(handle, {}, &cursor, FILE_CURRENT)) return moved;
-    end = cursor.QuadPart;
-  }
-  if (end <= size) return moved;
-  const int64_t inside = std::max<int64_t>(0, moved - (end - size));
-  if (position < 0) {
-    LARGE_INTEGER back;
-    back.QuadPart = inside - moved;
-    SetFilePointerEx(handle, back, nullptr, FILE_CURRENT);
-  }
-  return inside;
-}
-
 // Most that one read or write moves, as on POSIX.
 constexpr size_t kMostPerCall = 0x7ffff000;
 
@@ -612,10 +591,6 @@ int64_t Read(int fd, void* buffer, size_t length, int64_t position) {
   });
 }
 
-int64_t ReadExactly(int fd, void* buffer, size_t length, int64_t position) {
-  return StillInside(HandleOf(fd), Read(fd, buffer, length, position), position);
-}
-
 int64_t Write(int fd, const void* buffer, size_t length, int64_t position) {
   if (int error = Injected(Call::kWrite)) return -error;
   const HANDLE handle = HandleOf(fd);
@@ -627,6 +602,26 @@ int64_t Write(int fd, const void* buffer, size_t length, int64_t position) {
 int64_t ReadResident(int, void*, size_t, int64_t) {
   if (int error = Injected(Call::kRead)) return -error;
   return -EOPNOTSUPP;
+}
+
+int64_t StillInside(int fd, int64_t moved, int64_t position) {
+  const HANDLE handle = HandleOf(fd);
+  int64_t size = 0;
+  if (moved <= 0 || !SizeOf(handle, &size)) return moved;
+  int64_t end = position + moved;
+  if (position < 0) {
+    LARGE_INTEGER cursor;
+    if (!SetFilePointerEx(handle, {}, &cursor, FILE_CURRENT)) return moved;
+    end = cursor.QuadPart;
+  }
+  if (end <= size) return moved;
+  const int64_t inside = std::max<int64_t>(0, moved - (end - size));
+  if (position < 0) {
+    LARGE_INTEGER back;
+    back.QuadPart = inside - moved;
+    SetFilePointerEx(handle, back, nullptr, FILE_CURRENT);
+  }
+  return inside;
 }
 
 int SyncFile(int fd) {

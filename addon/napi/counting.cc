@@ -139,7 +139,7 @@ class CountJob : public Job {
     size_t done = 0;
     while (done < length) {
       const int64_t moved =
-          os::ReadExactly(fd_, bytes + done, length - done, position + static_cast<int64_t>(done));
+          os::Exactly<os::Read>(fd_, bytes + done, length - done, position + static_cast<int64_t>(done));
       if (moved < 0) return moved;
       if (moved == 0) break;
       done += static_cast<size_t>(moved);

@@ -115,8 +115,10 @@ void ExportFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("openMode", Napi::Function::New<OpenMode>(env, "openMode"));
   exports.Set("truncate", Napi::Function::New<Truncate>(env, "truncate"));
   exports.Set("read", Napi::Function::New<ReadWith<os::Read>>(env, "read"));
-  exports.Set("readExactly", Napi::Function::New<ReadWith<os::ReadExactly>>(env, "readExactly"));
+  exports.Set("readExactly", Napi::Function::New<ReadWith<os::Exactly<os::Read>>>(env, "readExactly"));
   exports.Set("readResident", Napi::Function::New<ReadWith<os::ReadResident>>(env, "readResident"));
+  exports.Set("readResidentExactly",
+              Napi::Function::New<ReadWith<os::Exactly<os::ReadResident>>>(env, "readResidentExactly"));
   exports.Set("write", Napi::Function::New<Write>(env, "write"));
   exports.Set("watchNames", Napi::Function::New<WatchNames>(env, "watchNames"));
 }

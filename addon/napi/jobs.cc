@@ -40,7 +40,7 @@ class ReadJob : public Job {
   int64_t Run() override {
     if (bytes_ == nullptr) return -ENOMEM;
     return sizeless_ ? os::Read(fd_, bytes_.get(), length_, position_)
-                     : os::ReadExactly(fd_, bytes_.get(), length_, position_);
+                     : os::Exactly<os::Read>(fd_, bytes_.get(), length_, position_);
   }
   int64_t Finish(Napi::Env env, int64_t result) override {
     napi_value target = nullptr;

@@ -7,11 +7,13 @@
  * cheaper one. Only bytes that were inside it are handed out; everything else goes to node:fs.
  */
 import fs from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import { bytesIn } from '../bytes.js';
 import { type FileMark, native } from '../native.js';
 import { WindowCache } from '../window-cache.js';
 import { WindowPool } from '../window-pool.js';
 
+const { EOPNOTSUPP } = osConstants.errno;
 /** Reads after which a file is mapped: mapping costs as much as several of them. */
 const readsBeforeMapping = 4;
 /** Longest read that completes on JavaScript's thread when its bytes are in memory; as in {@link WindowCache}. */
@@ -42,11 +44,14 @@ class OpenFile {
 
   /** As {@link readSync}, but without waiting for a device. */
   readResident(target: Uint8Array, offset: number, length: number, position: number): boolean {
+    // On the descriptor itself: whatever it is open on by now, this is right.
+    const moved = native.readResident(this.#fd, target, offset, length, position);
+    if (moved !== -EOPNOTSUPP) return moved === length;
     const cache = this.#cache ?? this.#map();
     if (cache === undefined) return false;
     if (cache.copyOutResident(target, offset, length, position, this.#mark) === true) return true;
-    // On the descriptor itself: whatever it is open on by now, this is right.
-    return this.#stillIs(cache) && native.readResident(this.#fd, target, offset, length, position) === length;
+    this.#stillIs(cache);
+    return false;
   }
 
   /**

@@ -5,7 +5,9 @@ import { once } from 'node:events';
 import node from 'node:fs';
 import nodePromises from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import os from 'node:os';
 import { promisify } from 'node:util';
+import { native } from '#src/native.js';
 import { MappedFile, WindowPool } from 'sliding-mmap';
 import * as namespace from 'sliding-mmap/fs';
 import fs, { createReadStream, read, ReadStream, readSync } from 'sliding-mmap/fs';
@@ -14,6 +16,8 @@ import { Folder, oracle } from '../../helpers/files.js';
 import { cannotBeCut, itUnless, onWindows } from '../../helpers/systems.js';
 
 const size = 300_000;
+/** The number of the call that {@link native.injectFailure} lets fail. */
+const readCall = 4;
 
 /** Reads often enough for the file to be mapped, and looks that it is. */
 function warm(fd: number): void {
@@ -201,12 +205,15 @@ describe('fs: descriptors', () => {
 });
 
 describe('fs: asynchronous reads of bytes in memory', () => {
-  itUnless(onWindows('only touched pages are known to be in memory'), 'do not wait for the thread pool', async () => {
+  afterEach(() => void native.injectFailure(readCall, 0, 0, 0));
+
+  const doNotWait = async (telling: boolean): Promise<void> => {
     using folder = new Folder();
     const file = folder.file(size);
     const handle = await open(file);
     const mapped = await MappedFile.open(file);
     warm(handle.fd);
+    if (!telling) native.injectFailure(readCall, 0, 2 ** 31, os.constants.errno.EOPNOTSUPP);
     let busy = 8; // twice as many as the pool has threads
     const work = Array.from({ length: busy }, () =>
       promisify(pbkdf2)('a', 'b', 20_000, 64, 'sha512').then(() => busy--),
@@ -227,7 +234,10 @@ describe('fs: asynchronous reads of bytes in memory', () => {
     await Promise.all(work);
     await mapped.close();
     await handle.close();
-  });
+  };
+  const unknown = onWindows('only touched pages are known to be in memory');
+  itUnless(unknown, 'do not wait for the thread pool', () => doNotWait(true));
+  itUnless(unknown, 'do not either where only a mapping can tell what is in memory', () => doNotWait(false));
 
   it('call back later, in order, in the context of the call', async () => {
     using folder = new Folder();
