@@ -35,7 +35,7 @@ const directFrom = 16 * 1024;
 /** From this length on, operations look at the file's size after they have touched mapped bytes. */
 const exactFrom = 4096;
 /** Copies up to this length are loops: a call into the engine costs more. */
-const loopUpTo = 64;
+const loopUpTo = 24;
 /** Most that an asynchronous read copies on JavaScript's thread at once, when the bytes are in memory. */
 const hotLimit = 1024 * 1024;
 /** Most that one job on the thread pool moves, and so what it takes of memory beside the caller's. */
