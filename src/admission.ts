@@ -12,8 +12,13 @@ const leastRun = 4;
 const mostRun = 4096;
 /** So many lookups must a window serve to have been worth its slide. */
 const worthwhileUses = 16;
-/** So many misses in a row in one window are worth a slide, however far apart they are. */
+/** So many misses in a row in one window are worth a slide, if they went back and forth in it. */
 const certainRun = 32;
+/**
+ * The longest step of a scan, in bytes, that is cheaper through a window: a page fault maps what is in memory around it
+ * (64 KiB on Linux, `fault_around_bytes`), and where each step takes one, it costs twice a read.
+ */
+const longestStep = 16 * 1024;
 /** After so many misses the demand is lowered by one: the pattern may have changed. */
 const relaxEvery = 1024;
 
@@ -33,6 +38,8 @@ export class Admission {
   /** Where the last miss was, and how far from the one before. */
   #position = 0;
   #step = 0;
+  /** The bytes that all steps of the run have gone together. */
+  #distance = 0;
   #admitted = none;
   #misses = 0;
 
@@ -50,7 +57,13 @@ export class Admission {
     if (leaving !== none) this.#ending[leaving & 255]!--;
     this.#ending[slot & 255]!++;
     this.#recent[at] = slot;
-    this.#run = slot === this.#last ? this.#run + 1 : 1;
+    if (slot === this.#last) {
+      this.#run++;
+      this.#distance += this.#step;
+    } else {
+      this.#run = 1;
+      this.#distance = 0;
+    }
     this.#last = slot;
     if (Math.abs(slot - this.#admitted) === 1) this.#passedThrough();
     this.#misses++;
@@ -60,8 +73,9 @@ export class Admission {
   /** Whether window `slot`, just missed, of so many bytes, is worth a slide at the price of another window. */
   isWorthwhile(slot: number, stride: number): boolean {
     // A scan in steps so long that it has soon left the window is none.
-    const isScan = this.#step * worthwhileUses <= stride || this.#run >= certainRun;
-    if (isScan && this.#run >= this.#runDemand) return true;
+    const isScan = this.#step <= Math.min(longestStep, stride / worthwhileUses);
+    const stays = this.#run >= certainRun && this.#distance > stride;
+    if ((isScan || stays) && this.#run >= this.#runDemand) return true;
     if ((this.#ending[slot & 255] as number) < this.#demand) return false;
     let inSlot = 0;
     for (let i = 0; i < memory; i++) if (this.#recent[i] === slot) inSlot++;

@@ -154,6 +154,21 @@ describe('WindowPool', () => {
     assert.deepEqual([windows, windowBytes, views, viewBytes], [0, 0, 0, 0]);
   });
 
+  for (const [step, slides] of [
+    [4 * 1024, 'every window'],
+    [64 * 1024, 'few'],
+  ] as const) {
+    it(`maps ${slides} of a scan in steps of ${step / 1024} KiB, when another has to go for it`, () => {
+      using folder = new Folder();
+      const pool = new WindowPool({ limit: 16 * 2 ** 20 });
+      using file = MappedFile.openSync(folder.sparse(2 ** 30), 'r', { pool });
+      for (let position = 0; position < 2 ** 30; position += step) file.getUint8(position);
+      const windows = 2 ** 30 / file.stats().windowSize;
+      if (slides === 'few') assert.ok(file.stats().slides < windows / 16, String(file.stats().slides));
+      else assert.ok(file.stats().slides >= windows, String(file.stats().slides));
+    });
+  }
+
   it('lets files be opened one after the other without a collection of garbage for each', async () => {
     using folder = new Folder();
     // At whole windows of the default size the engine, which takes them for memory, would begin one each time.
