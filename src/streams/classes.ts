@@ -30,10 +30,10 @@ let chosen: WebStreams | undefined;
  *
  * @throws TypeError `ERR_INVALID_ARG_TYPE` when `given` lacks one of the constructors.
  */
-export function webStreams(given?: StreamClasses): WebStreams {
+export function webStreams(given?: StreamClasses | null): WebStreams {
   if (given !== undefined) {
     for (const name of ['ReadableStream', 'WritableStream'] as const) {
-      checkConstructor(given[name], `streams.${name}`, 'a class');
+      checkConstructor(given?.[name], `streams.${name}`, 'a class');
     }
     return given as unknown as WebStreams;
   }

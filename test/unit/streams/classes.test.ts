@@ -21,7 +21,7 @@ describe('which stream classes are used', () => {
   });
 
   it('not half of them', () => {
-    for (const given of [{}, { ReadableStream: own.ReadableStream }, { ReadableStream: 1, WritableStream: 2 }])
+    for (const given of [null, {}, { ReadableStream: own.ReadableStream }, { ReadableStream: 1, WritableStream: 2 }])
       assert.throws(() => webStreams(given as unknown as StreamClasses), { code: 'ERR_INVALID_ARG_TYPE' });
   });
 
