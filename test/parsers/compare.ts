@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { run } from '../helpers/child.js';
 import { comparable, type ParserName, parsers } from './cases.js';
 
-/** One parser's file; and whether its reads are such that `sliding-mmap/fs` maps it. */
+/** One parser's file. */
 export interface Input {
   readonly parser: ParserName;
   readonly path: string;
@@ -24,11 +24,11 @@ interface Parsed {
   name: ParserName;
   path: string;
   result: string;
-  mapped: boolean;
+  byModule: boolean;
 }
 
 /** Runs the parsers' own ways in a process of their own, by node:fs or by `sliding-mmap/fs` in its place. */
-async function parsedBy(mode: 'plain' | 'mapped', inputs: readonly Input[]): Promise<Parsed[]> {
+async function parsedBy(mode: 'plain' | 'module', inputs: readonly Input[]): Promise<Parsed[]> {
   const jobs = inputs.flatMap(({ parser, path }) => [parser, path]);
   const { stdout, stderr, code } = await run(new URL('./parse.program.js', import.meta.url), [mode, ...jobs]);
   assert.equal(code, 0, stderr);
@@ -38,12 +38,12 @@ async function parsedBy(mode: 'plain' | 'mapped', inputs: readonly Input[]): Pro
     .map((line) => JSON.parse(line) as Parsed);
 }
 
-/** The same results with `sliding-mmap/fs` in the place of node:fs; gives which parsers' files were mapped. */
+/** The same results with `sliding-mmap/fs` in the place of node:fs; gives the parsers that called its `read`. */
 export async function compareModules(inputs: readonly Input[]): Promise<ParserName[]> {
   const plain = await parsedBy('plain', inputs);
-  const mapped = await parsedBy('mapped', inputs);
+  const others = await parsedBy('module', inputs);
   assert.equal(plain.length, inputs.length);
-  for (const [i, { name, result }] of mapped.entries()) assert.equal(result, plain[i]?.result, name);
-  assert.ok(plain.every((one) => !one.mapped));
-  return mapped.filter((one) => one.mapped).map(({ name }) => name);
+  for (const [i, { name, result }] of others.entries()) assert.equal(result, plain[i]?.result, name);
+  assert.ok(plain.every((one) => !one.byModule));
+  return others.filter((one) => one.byModule).map(({ name }) => name);
 }

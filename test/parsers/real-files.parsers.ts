@@ -61,7 +61,7 @@ describe('parsers on real and large files', function () {
   }
 
   it('find the same by their own ways, with sliding-mmap/fs in the place of node:fs', async () => {
-    const mapped = await compareModules(inputs);
-    if (process.platform === 'linux') assert.ok(mapped.includes('yauzl'), mapped.join());
+    const readers = await compareModules(inputs);
+    assert.ok(readers.includes('yauzl'), readers.join());
   });
 });
