@@ -311,7 +311,7 @@ int Residency(int fd, uint64_t position, size_t pages, uint8_t* map, uint64_t* r
   for (size_t done = 0; done < pages;) {
     const size_t count = std::min(pages - done, most);
     const size_t length = count * PageSize();
-    const uint64_t start = position + done * PageSize();
+    const uint64_t start = position + uint64_t{done} * PageSize();
     if (IsAbsent(fd, start, length)) {
       done += count;
       continue;
