@@ -1,4 +1,5 @@
 /** Tests of what not every system has: where it is missing they are skipped, and their titles say why. */
+import { native } from '#src/native.js';
 
 /** `reason` on Windows, `false` elsewhere. */
 export function onWindows(reason: string): string | false {
@@ -12,6 +13,8 @@ export function butOnLinux(reason: string): string | false {
 
 /** A mapped file cannot be cut there: no page of it can be lost so. */
 export const cannotBeCut: string | false = onWindows('a mapped file cannot be cut');
+/** Neither can a view be made there, but as a copy. */
+export const cannotMap: string | false = !native.externalBuffers && 'the engine lets no memory be mapped';
 export const noFifos: string | false = onWindows('there are no FIFOs');
 export const onlyLinuxTells: string | false = butOnLinux('only Linux tells of that, or does it');
 export const notInMemory: string | false = butOnLinux('shared memory is a file of a disk');

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { MappedFile, type MappedView } from 'sliding-mmap';
-import { native } from '#src/native.js';
 import { attemptAsync, codeOf } from '../helpers/errors.js';
 import { collect } from '../helpers/collect.js';
 import { byteAt, Folder, oracle } from '../helpers/files.js';
 import { openFiles } from '../helpers/root-hooks.js';
 import { configurations, granule } from '../helpers/sizes.js';
+import { cannotMap, itUnless } from '../helpers/systems.js';
 
 type Call = (file: MappedFile) => unknown;
 
@@ -463,8 +463,7 @@ describe('buffers that go away', () => {
 });
 
 describe('stats', () => {
-  it('count what happens', async function () {
-    if (!native.externalBuffers) return this.skip();
+  itUnless(cannotMap, 'count what happens', async () => {
     using folder = new Folder();
     using file = MappedFile.openSync(folder.file(10 * granule), 'r+', configurations[1]?.options());
     const zero = file.stats();

@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads';
 import { MappedFile, type MemoryOptions, WindowPool } from 'sliding-mmap';
 import { codeOf } from '../helpers/errors.js';
 import { Folder, oracle } from '../helpers/files.js';
-import { configurations } from '../helpers/sizes.js';
+import { configurations, usual } from '../helpers/sizes.js';
 import { itUnless, notByDescriptor, notInMemory } from '../helpers/systems.js';
 
 const onLinux = process.platform === 'linux';
@@ -159,7 +159,7 @@ describe('anonymous memory', () => {
     using one = MappedFile.anonymous(100);
     using other = MappedFile.anonymous(100n);
     one.setUint8(0, 1);
-    assert.deepEqual([one.path, other.getUint8(0), one.backing], [undefined, 0, 'mmap']);
+    assert.deepEqual([one.path, other.getUint8(0), one.backing], [undefined, 0, usual]);
     using empty = MappedFile.anonymous();
     assert.equal(empty.size, 0);
   });

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { native } from '#src/native.js';
+import { cannotMap } from '../../helpers/systems.js';
 
 function run(name: string, args: string[], env: Record<string, string> = {}) {
   const program = fileURLToPath(new URL(`../../../examples/${name}.js`, import.meta.url));
@@ -122,7 +122,7 @@ describe('examples', function () {
 
     it('does the same in a process with little address space left, and refuses a limit that is none', function () {
       assert.equal(run('bigger-than-memory', ['--limit', 'few']).status, 2);
-      if (process.platform !== 'linux' || process.arch !== 'x64' || !native.externalBuffers) return this.skip();
+      if (process.platform !== 'linux' || process.arch !== 'x64' || cannotMap !== false) return this.skip();
       const { status, stdout, stderr } = run('bigger-than-memory', ['--limit', '96'], { TMPDIR: folder });
       assert.deepEqual({ status, stderr }, { status: 0, stderr: '' }, stdout);
       assert.match(stdout, /refused \d+ times/);
