@@ -14,8 +14,7 @@ if (mode === 'module') {
   const { read } = fs;
   fs.read = Object.assign((...args: Parameters<typeof read>) => (reads++, read(...args)), read);
   // As docs/drop-in.md says.
-  for (const [name, value] of Object.entries(fs))
-    if (typeof value === 'function') Object.assign(node, { [name]: value });
+  for (const [name, value] of Object.entries(fs)) if (typeof value === 'function') Reflect.set(node, name, value);
   Object.assign(node.promises, fs.promises);
   syncBuiltinESMExports();
 }
