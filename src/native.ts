@@ -142,6 +142,7 @@ export interface Native {
   readExactly(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
   /** As `read`, without waiting: -EAGAIN when nothing of it is in memory, -EOPNOTSUPP where that cannot be told. */
   readResident(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
+  /** As `readResident`, without the bytes that `readExactly` leaves out. */
   readResidentExactly(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
   allocate(fd: number, position: number, length: number): number;
   write(fd: number, source: Uint8Array, offset: number, length: number, position: number): number;

@@ -11,13 +11,13 @@ const bytes = sized(2 ** 30, 2 ** 28);
 /** What the tables of a processor's address translation reach, and its caches nearly: here the calls cost the most. */
 const fewBytes = 2 ** 24;
 const length = 64;
-const place = (i: number): number => hash(i) % (bytes - length);
+const place = (i: number, size = bytes): number => hash(i) % (size - length);
 
 function syncCount(count: number, size: number, read: (buffer: Buffer, position: number) => number): number {
   const buffer = Buffer.alloc(length);
   let total = 0;
   for (let i = 0; i < count; i++) {
-    read(buffer, hash(i) % (size - length));
+    read(buffer, place(i, size));
     total = (total + buffer.readUInt32LE(length - 4)) % 2 ** 40;
   }
   return total;

@@ -134,14 +134,25 @@ class ChunkWalk {
     return this.#position;
   }
 
+  /** A step that fails, of either kind, is the last. */
   next(): Uint8Array | undefined {
-    const length = this.#begin();
-    return length === 0 ? this.finish() : this.#lend(length);
+    try {
+      const length = this.#begin();
+      return length === 0 ? this.finish() : this.#lend(length);
+    } catch (error) {
+      this.finish();
+      throw error;
+    }
   }
 
   /** Steps that are asked for at once wait for one another. */
   nextAsync(): Promise<Uint8Array | undefined> {
-    const step = this.#last.then(() => this.#step());
+    const step = this.#last
+      .then(() => this.#step())
+      .catch((error: unknown) => {
+        this.finish();
+        throw error;
+      });
     this.#last = step.catch(() => undefined);
     return step;
   }
@@ -222,25 +233,15 @@ class ChunkWalk {
   }
 
   #lend(length: number): Uint8Array {
-    try {
-      this.#loan = this.#source.lend(this.#position, length, this.#walk);
-      this.#position += length;
-      return this.#loan.bytes;
-    } catch (error) {
-      this.finish();
-      throw error;
-    }
+    this.#loan = this.#source.lend(this.#position, length, this.#walk);
+    this.#position += length;
+    return this.#loan.bytes;
   }
 
   #takeBack(): void {
     const loan = this.#loan;
     this.#loan = undefined;
-    try {
-      loan?.release();
-    } catch (error) {
-      this.finish();
-      throw error;
-    }
+    loan?.release();
   }
 
   /** Ends the pass. Throws when the last chunk's bytes were lost. */

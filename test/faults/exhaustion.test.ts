@@ -7,7 +7,7 @@ import { native } from '#src/native.js';
 import { run } from '../helpers/child.js';
 import { Folder } from '../helpers/files.js';
 import { budget, seed } from '../torture/support.js';
-import { describeUnless, itUnless, onWindows, otherCollector } from '../helpers/systems.js';
+import { describeUnless, onWindows } from '../helpers/systems.js';
 
 const MiB = 2 ** 20;
 const program = new URL('./exhaustion.program.js', import.meta.url);
@@ -65,7 +65,7 @@ describeUnless(onWindows('there is no prlimit(1)'), 'a process that is short of'
   const limits = [64, 96, 128, 192, 256, 1024].map((spare) => ({ spare, arenas: '1' }));
   for (const { spare, arenas } of [...limits, ...[448, 512, 1024].map((n) => ({ spare: n, arenas: '' }))]) {
     const name = `address space from the start, ${spare} MiB to spare${arenas && ' and one arena'}, SEED=${seed}`;
-    itUnless(otherCollector, name, async function (this: Mocha.Context) {
+    it(name, async function () {
       const least = leastAddressSpace();
       if (least === undefined) {
         console.log('      not run, because there is no prlimit, or it does not limit address space');
@@ -93,22 +93,18 @@ describeUnless(onWindows('there is no prlimit(1)'), 'a process that is short of'
     [8, 60, 'read'],
   ] as const;
   for (const [hole, holes, how] of native.pointerSize === 8 ? holesOf64Bits : holesOf32Bits) {
-    itUnless(
-      otherCollector,
-      `room, in an address space of holes of ${hole} MiB, SEED=${seed}`,
-      async function (this: Mocha.Context) {
-        using folder = new Folder();
-        const filler = process.env['FILLER'] ?? folder.join('filler');
-        const env = { HOLES: String(holes), HOLE_SIZE: String(hole * MiB), FILLER: filler };
-        if (!fs.existsSync(filler) && !compile(filler)) {
-          console.log('      not run, because there is no C compiler');
-          return this.skip();
-        }
-        const times = String(budget('TORTURE_ROUNDS', 1000));
-        const result = await run(program, ['fragments', folder.join('data'), times, String(seed)], { env });
-        const stdout = `${how}\n${how}\nsurvived\n`;
-        assert.deepEqual(result, { stdout, stderr: '', code: 0, signal: null }, `SEED=${seed}`);
-      },
-    );
+    it(`room, in an address space of holes of ${hole} MiB, SEED=${seed}`, async function () {
+      using folder = new Folder();
+      const filler = process.env['FILLER'] ?? folder.join('filler');
+      const env = { HOLES: String(holes), HOLE_SIZE: String(hole * MiB), FILLER: filler };
+      if (!fs.existsSync(filler) && !compile(filler)) {
+        console.log('      not run, because there is no C compiler');
+        return this.skip();
+      }
+      const times = String(budget('TORTURE_ROUNDS', 1000));
+      const result = await run(program, ['fragments', folder.join('data'), times, String(seed)], { env });
+      const stdout = `${how}\n${how}\nsurvived\n`;
+      assert.deepEqual(result, { stdout, stderr: '', code: 0, signal: null }, `SEED=${seed}`);
+    });
   }
 });

@@ -16,8 +16,8 @@ export const cannotBeCut: string | false = onWindows('a mapped file cannot be cu
 /** Neither can a view be made there, but as a copy. */
 export const cannotMap: string | false = !native.externalBuffers && 'the engine lets no memory be mapped';
 const nodeMajor = Number(process.versions.node.split('.')[0]);
-/** What a process holds until it is collected is the engine's choice, and how it ends where it finds no room. */
-export const otherCollector: string | false = nodeMajor !== 20 && "the bounds are those of Node 20's collector";
+export const teeAsksAhead: string | false =
+  nodeMajor >= 24 && 'a branch of a tee asks for the next chunk before it hands this one out';
 export const exifrFails: string | false =
   nodeMajor >= 26 && 'exifr calls FileHandle.stat with a path, which is an error now';
 export const noFifos: string | false = onWindows('there are no FIFOs');

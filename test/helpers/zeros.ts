@@ -1,4 +1,4 @@
-import { MappedFile } from 'sliding-mmap';
+import { MappedFile, type OpenOptions } from 'sliding-mmap';
 import { Folder } from './files.js';
 
 /** A file of zeros, in a folder of its own, that is open: `using zeros = new Zeros()`. */
@@ -8,9 +8,9 @@ export class Zeros implements Disposable {
   readonly data: string;
   readonly file: MappedFile;
 
-  constructor(size = 4096) {
+  constructor(size = 4096, options?: OpenOptions) {
     this.data = this.folder.file(new Uint8Array(size));
-    this.file = MappedFile.openSync(this.data, 'r+');
+    this.file = MappedFile.openSync(this.data, 'r+', options);
   }
 
   [Symbol.dispose](): void {

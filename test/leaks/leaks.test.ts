@@ -9,11 +9,10 @@ import { run } from '../helpers/child.js';
 import { collect } from '../helpers/collect.js';
 import { byteAt, Folder } from '../helpers/files.js';
 import { granule } from '../helpers/sizes.js';
-import { describeUnless, otherCollector } from '../helpers/systems.js';
 
 const program = new URL('./leaks.program.js', import.meta.url);
 
-describeUnless(otherCollector, 'leaks', function () {
+describe('leaks', function () {
   this.timeout(120_000);
 
   for (const name of ['rounds', 'asynchronous rounds', 'dropped views', 'dropped files', 'failures']) {

@@ -1,8 +1,7 @@
 /** The resident set of a walk is bounded; over more bytes in test/torture. */
 import { testResidentSets } from '../helpers/resident.js';
-import { describeUnless, otherCollector } from '../helpers/systems.js';
 
-describeUnless(otherCollector, 'the resident set', function () {
+describe('the resident set', function () {
   this.timeout(60_000);
   testResidentSets(128 * 2 ** 20, 256 * 2 ** 20);
 });

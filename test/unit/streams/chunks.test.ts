@@ -7,6 +7,9 @@ import { MappedFile, WindowPool } from 'sliding-mmap';
 import { native } from '#src/native.js';
 import { cannotBeCut, cannotMap, itUnless } from '../../helpers/systems.js';
 
+/** The number of the call that {@link native.injectFailure} lets fail. */
+const readCall = 4;
+
 describe('borrowed chunks', () => {
   let folder: string;
   let name: string;
@@ -100,6 +103,27 @@ describe('borrowed chunks', () => {
       while (file.stats().views > 0) await new Promise(setImmediate);
     });
   }
+
+  it('end with the first step that fails, and hold nothing then', async () => {
+    const limit = 2 * native.granularity;
+    await using file = await MappedFile.open(name, 'r', { backing: 'read', pool: new WindowPool({ limit }) });
+    for (const of of [Symbol.iterator, Symbol.asyncIterator] as const) {
+      const view = file.view(0, 1);
+      const chunks = file.chunks({ chunkSize: limit })[of]();
+      await assert.rejects(async () => chunks.next(), { code: 'ERR_MAPPED_FILE_BUDGET' });
+      view.dispose();
+      assert.deepEqual(await chunks.next(), { done: true, value: undefined });
+    }
+    const walk = file.chunks({ chunkSize: limit })[Symbol.asyncIterator]();
+    await walk.next();
+    native.injectFailure(readCall, 0, 2 ** 31, os.constants.errno.EIO);
+    try {
+      await assert.rejects(walk.next(), { code: 'EIO' });
+    } finally {
+      native.injectFailure(readCall, 0, 0, 0);
+    }
+    assert.deepEqual([await walk.next(), file.stats().views], [{ done: true, value: undefined }, 0]);
+  });
 
   itUnless(cannotMap, 'come several out of one mapping', async () => {
     await using file = await MappedFile.open(name);
