@@ -1,6 +1,6 @@
 /**
- * `node:fs`, whole, in which the regular files that are opened are mapped. Descriptors and handles are Node's own. Reads
- * of a plain form (a `Uint8Array`, whole numbers, a position) are served out of memory: the blocking ones from a window,
+ * `node:fs`, whole, with reads of regular files served out of memory. Descriptors and handles are Node's own. Reads
+ * of a plain form (a `Uint8Array`, whole numbers, a position) come out of memory: the blocking ones from a window,
  * the asynchronous ones without a trip to the thread pool. All else is done by node:fs itself, and so by its rules.
  */
 import node from 'node:fs';
