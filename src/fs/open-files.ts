@@ -55,14 +55,15 @@ class OpenFile {
   }
 
   /**
-   * Looks whether the descriptor is still open on the file that the cache has windows of, and how long that is. Comes
-   * after whatever may have mapped a window: a file that is not the cache's leaves none behind.
+   * Looks whether the descriptor is still open on the file that the cache has windows of, for reading, and how long that
+   * is. Comes after whatever may have mapped a window: a file that is not the cache's leaves none behind.
    */
   #stillIs(cache: WindowCache): boolean {
     const size = native.sizeIfSame(this.#fd, this.#mark as FileMark);
-    if (size < 0) forget(this.#fd);
-    else cache.sizeIs(size);
-    return size >= 0;
+    const same = size >= 0 && isReadable(this.#fd);
+    if (same) cache.sizeIs(size);
+    else forget(this.#fd);
+    return same;
   }
 
   close(): void {
@@ -76,9 +77,8 @@ class OpenFile {
   #map(): WindowCache | undefined {
     if (++this.#reads < readsBeforeMapping) return undefined;
     const fd = this.#fd;
-    const mode = native.openMode(fd);
     const mark = native.fileMark(fd);
-    if (mode < 0 || (mode & 1) === 0 || native.fileKind(fd) !== 0 || typeof mark === 'number') {
+    if (!isReadable(fd) || native.fileKind(fd) !== 0 || typeof mark === 'number') {
       forget(fd);
       return undefined;
     }
@@ -104,6 +104,11 @@ class OpenFile {
     else if (duplicate >= 0) native.closeDuplicate(duplicate);
     return this.#cache;
   }
+}
+
+function isReadable(fd: number): boolean {
+  const mode = native.openMode(fd);
+  return mode >= 0 && (mode & 1) !== 0;
 }
 
 const files: Array<OpenFile | undefined> = [];

@@ -164,20 +164,21 @@ class ChunkWalk {
     const ahead = this.#ahead;
     this.#ahead = undefined;
     const position = ahead?.position ?? this.#position;
-    let loan = await (ahead === undefined ? this.#prepare(length) : this.#prepared(ahead, length));
-    // The file, or what is left of the range, may have changed since the chunk was prepared.
-    const stale =
-      position !== this.#position ||
-      loan.length > length ||
-      (loan.length < length && this.#source.size >= this.#position + length);
-    if (!this.#ended && stale) {
-      loan.release();
-      loan = await this.#prepare(length);
-    }
+    const loan = await (ahead === undefined ? this.#prepare(length) : this.#prepared(ahead, length));
     if (this.#ended) {
       loan.release();
       this.#throwFailure();
       return undefined;
+    }
+    // The file, or what is left of the range, may have changed since the chunk was prepared, and a synchronous step may
+    // have gone on meanwhile.
+    const stale =
+      position !== this.#position ||
+      loan.length > length ||
+      (loan.length < length && this.#source.size >= this.#position + length);
+    if (stale) {
+      loan.release();
+      return this.#step();
     }
     if (loan.length === 0) {
       loan.release();

@@ -144,6 +144,19 @@ describe('fs: descriptors', () => {
     }
   });
 
+  it('never reads where the number has got the same file, opened for writing only', async () => {
+    using folder = new Folder();
+    const path = folder.file(size);
+    const fd = fs.openSync(path, 'r');
+    warm(fd);
+    node.closeSync(fd);
+    assert.equal(node.openSync(path, 'a'), fd);
+    const code = process.platform === 'win32' ? 'EPERM' : 'EBADF';
+    await assert.rejects(promisify(read)(fd, Buffer.alloc(64), 0, 64, 100), { code });
+    assert.throws(() => readSync(fd, Buffer.alloc(64), 0, 64, 100), { code });
+    node.closeSync(fd);
+  });
+
   it('is closed where node:fs has closed it', () => {
     using folder = new Folder();
     const fd = fs.openSync(folder.file(size), 'r');
