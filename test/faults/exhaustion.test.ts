@@ -12,9 +12,13 @@ import { describeUnless, onWindows } from '../helpers/systems.js';
 const MiB = 2 ** 20;
 const program = new URL('./exhaustion.program.js', import.meta.url);
 
+/** False where there is no C compiler. */
 function compile(library: string): boolean {
   const source = fileURLToPath(new URL('../../../test/faults/fill_address_space.c', import.meta.url));
-  return spawnSync(process.env['CC'] ?? 'cc', ['-shared', '-fPIC', '-o', library, source]).status === 0;
+  const { error, status, stderr } = spawnSync(process.env['CC'] ?? 'cc', ['-shared', '-fPIC', '-o', library, source]);
+  if (error !== undefined && 'code' in error && error.code === 'ENOENT') return false;
+  assert.equal(status, 0, String(error ?? stderr));
+  return true;
 }
 
 let found: { least: number | undefined } | undefined;

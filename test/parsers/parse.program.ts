@@ -9,10 +9,10 @@ import node from 'node:fs';
 const [mode, ...jobs] = process.argv.slice(2);
 let reads = 0;
 
+const { default: fs } = await import('sliding-mmap/fs');
+const { read } = fs;
+fs.read = Object.assign((...args: Parameters<typeof read>) => (reads++, read(...args)), read);
 if (mode === 'module') {
-  const { default: fs } = await import('sliding-mmap/fs');
-  const { read } = fs;
-  fs.read = Object.assign((...args: Parameters<typeof read>) => (reads++, read(...args)), read);
   // As docs/drop-in.md says.
   for (const [name, value] of Object.entries(fs)) if (typeof value === 'function') Reflect.set(node, name, value);
   Object.assign(node.promises, fs.promises);
