@@ -6,6 +6,7 @@ import ts from 'typescript';
 import { run } from '../helpers/child.js';
 import { Folder } from '../helpers/files.js';
 import { usual } from '../helpers/sizes.js';
+import { cannotMap, itUnless } from '../helpers/systems.js';
 import { type Block, blocks, pages, root } from './blocks.js';
 import { withoutExample } from './examples.js';
 import { writeSamples } from './samples.js';
@@ -72,7 +73,8 @@ describe('the documentation', () => {
   });
 
   for (const block of runnable) {
-    it(`runs ${block.origin}`, async () => {
+    const synchronizes = block.text.includes('sliding-mmap/sync') && cannotMap;
+    itUnless(synchronizes, `runs ${block.origin}`, async () => {
       using folder = new Folder();
       fs.cpSync(samples.path, folder.path, { recursive: true });
       const program = path.join(programsFolder, 'out', fileName(block).replace(/mts$/, 'mjs'));
