@@ -128,9 +128,9 @@ describe('a borrowed chunk kept too long', () => {
     for (const reader of readers) {
       for (let position = 0; position < 3 * chunkSize; position += chunkSize) {
         const { value } = await reader.read();
-        const bytes = Buffer.from(value!);
-        assert.deepEqual(bytes, oracle(position, bytes.length));
-        assert.ok([0, chunkSize].includes(bytes.length));
+        assert.ok([0, chunkSize].includes(value!.length));
+        // Node 20, once it has optimised Buffer.from, takes the old length of a detached array there, and refuses it.
+        if (value!.length > 0) assert.deepEqual(Buffer.from(value!), oracle(position, chunkSize));
       }
       assert.equal((await reader.read()).done, true);
     }
