@@ -3,6 +3,7 @@ import { constants } from 'node:buffer';
 import { getEventListeners } from 'node:events';
 import { Lines } from '#src/text/lines.js';
 import type { LinesOptions } from '#src/text/options.js';
+import { nextTurn } from '#src/turn.js';
 import { MemoryTextSource } from '../../helpers/memory-text-source.js';
 
 const text = (string: string, options?: ConstructorParameters<typeof MemoryTextSource>[1]): MemoryTextSource =>
@@ -339,6 +340,7 @@ describe('Lines: ending', () => {
       const controller = new AbortController();
       const source = text(numbered(9), { isCold: () => true });
       const iterator = new Lines(source, { signal: controller.signal })[Symbol.asyncIterator]();
+      await nextTurn(); // on a slow machine this one may be spent, and the step would wait for the next before it reads
       const step = iterator.next();
       await Promise.resolve();
       assert.equal(source.pending, 1);
