@@ -57,12 +57,13 @@ export function runSmoke(command, options = {}) {
     ...options,
   });
   const lines = (stdout ?? '').trim().split('\n');
-  const counts = /^(\d+) passed, (\d+) failed$/.exec(lines.pop() ?? '');
+  const counts = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(lines.pop() ?? '');
   if (counts === null || (status !== 0 && counts[2] === '0')) {
     const why = `${stdout}\n${stderr}`.trim().split('\n').slice(-20).join('\n  ');
     return { passed: 0, failed: 1, skipped: 0, failures: [`it ended with ${signal ?? `status ${status}`}:\n  ${why}`] };
   }
-  return { passed: Number(counts[1]), failed: Number(counts[2]), skipped: 0, failures: counts[2] === '0' ? [] : lines };
+  const [passed, failed, skipped] = counts.slice(1).map(Number);
+  return { passed, failed, skipped, failures: failed === 0 ? [] : lines };
 }
 
 /** Prints rows of an object each as a table. */
