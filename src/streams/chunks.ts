@@ -134,6 +134,11 @@ class ChunkWalk {
     return this.#position;
   }
 
+  /** Whether a chunk is out. */
+  get isLent(): boolean {
+    return this.#loan !== undefined;
+  }
+
   /** A step that fails, of either kind, is the last. */
   next(): Uint8Array | undefined {
     try {
@@ -301,6 +306,8 @@ export function createBorrowing(
   const bytes: UnderlyingSource<Uint8Array> = {
     start: (controller) => walk.hold(signal, (reason) => controller.error(reason)),
     async pull(controller: ReadableStreamDefaultController<Uint8Array>) {
+      // A tee asks for the next chunk before its branches hand this one out (Node from 24 on); by the next turn they have.
+      if (walk.isLent) await nextTurn();
       const chunk = await walk.nextAsync();
       if (chunk === undefined) controller.close();
       else controller.enqueue(chunk);

@@ -16,8 +16,6 @@ export const cannotBeCut: string | false = onWindows('a mapped file cannot be cu
 /** Neither can a view be made there, but as a copy. */
 export const cannotMap: string | false = !native.externalBuffers && 'the engine lets no memory be mapped';
 const nodeMajor = Number(process.versions.node.split('.')[0]);
-export const teeAsksAhead: string | false =
-  nodeMajor >= 24 && 'a branch of a tee asks for the next chunk before it hands this one out';
 export const exifrFails: string | false =
   nodeMajor >= 26 && 'exifr calls FileHandle.stat with a path, which is an error now';
 export const noFifos: string | false = onWindows('there are no FIFOs');
