@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compileAddon } from './lib/compile-addon.mjs';
-import { debianCompiler, debianTree } from './lib/debian-package.mjs';
+import { debianCompiler, debianTree, has } from './lib/debian-package.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const cache = join(root, 'node_modules/.cache/sliding-mmap-32bit');
@@ -37,8 +37,6 @@ function skip(reason) {
   console.log(`test:32bit: not run: ${reason}`);
   process.exit(notRun);
 }
-
-const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 
 // --- the machine ---------------------------------------------------------------------------------------------------
 

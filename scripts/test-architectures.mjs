@@ -1,9 +1,10 @@
-// Runs a part of the tests on other processors, emulated: npm run test:architectures -- [--all] [arm64 s390x armv7]
+// Runs a part of the tests on other processors, emulated:
+// npm run test:architectures -- [--all] [arm64 s390x armv7 ppc64le]
 //
-// The addon is the one that `npm run prebuild` makes for the architecture, Node is Debian's, and so is the emulator,
-// qemu-user (10 or newer: older ones cut file offsets of 32-bit programs at 4 GiB). Nothing here starts a
-// process, which could not be emulated in turn, or looks at memory that belongs to the emulator. With --all the whole
-// unit tests run, which takes hours of processor time. Where it cannot be done it says why and ends with status 77.
+// The addon is the one that `npm run prebuild` makes for the architecture, Node is Debian's, or else npm's, and the
+// emulator is Debian's qemu-user (10 or newer: older ones cut file offsets of 32-bit programs at 4 GiB). Nothing here
+// starts a process, which could not be emulated in turn, or looks at memory that belongs to the emulator. With --all the
+// whole unit tests run, which takes hours of processor time. Where it cannot be done it says why and ends with status 77.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -10,7 +10,7 @@ import { dirname, join, relative } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { compileAddon, importLibrary } from './lib/compile-addon.mjs';
-import { debianCompiler, debianTree } from './lib/debian-package.mjs';
+import { debianCompiler, debianTree, has } from './lib/debian-package.mjs';
 import { npmBinary } from './lib/npm-binary.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
@@ -30,8 +30,6 @@ function skip(reason) {
   console.log(`test:windows: not run: ${reason}`);
   process.exit(notRun);
 }
-
-const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 
 /** What `get` gives; where it cannot be had, nothing is run. */
 function orSkip(get) {

@@ -1,6 +1,6 @@
 /** Packages of another release of Debian than the machine's, unpacked into folders; nothing is installed. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tail } from './npm-binary.mjs';
@@ -13,6 +13,9 @@ function run(command, args, options) {
   if (done.status !== 0) throw new Error(`${command} ${args.at(-1)} failed: ${tail(done)}`);
   return done.stdout;
 }
+
+/** Whether there is such a command. */
+export const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 
 /** Where the machine itself gets its packages from. */
 function mirror() {
@@ -86,24 +89,27 @@ export function debianTree(suite, architecture, names, folder) {
   }
 }
 
+/** `folder` is there when all is in it, and not before. */
 function unpackAll(archives, folder) {
-  rmSync(folder, { recursive: true, force: true });
+  const unpacking = `${folder}.unpacking`;
+  rmSync(unpacking, { recursive: true, force: true });
   // Both layouts of Debian, with and without merged /usr, fit into this one.
   for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
-    mkdirSync(join(folder, 'usr', name), { recursive: true });
-    symlinkSync(`usr/${name}`, join(folder, name));
+    mkdirSync(join(unpacking, 'usr', name), { recursive: true });
+    symlinkSync(`usr/${name}`, join(unpacking, name));
   }
   // Not dpkg -x, which would replace the links above by the folders of an older package.
   const script = 'dpkg-deb --fsys-tarfile "$0" | tar -x --keep-directory-symlink -C "$1"';
   for (const name of readdirSync(archives).filter((file) => file.endsWith('.deb'))) {
-    run('sh', ['-c', script, join(archives, name), folder]);
+    run('sh', ['-c', script, join(archives, name), unpacking]);
   }
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(unpacking, folder);
 }
 
 /** `command`, one of Debian's compilers, which is installed (package `name`) where it is missing; or an error. */
 export function debianCompiler(command, name) {
-  const has = () => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
-  if (has()) return command;
+  if (has(command)) return command;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const install = () =>
     spawnSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', name], { encoding: 'utf8', env });
@@ -113,6 +119,6 @@ export function debianCompiler(command, name) {
     spawnSync('apt-get', ['update', '-q'], { stdio: 'ignore', env });
     installed = install();
   }
-  if (installed.status === 0 && has()) return command;
+  if (installed.status === 0 && has(command)) return command;
   throw new Error(`there is no ${command}, and ${name} cannot be installed: ${tail(installed, 1)}`);
 }
