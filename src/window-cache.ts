@@ -134,6 +134,11 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   readonly scratch = scratch;
 
   #size: number;
+  /**
+   * Whether what was written may have made the file longer than `#size`. Asked for when somebody wants to know: of a log,
+   * nobody does, and looking costs as much as a small write.
+   */
+  #mayBeLonger = false;
   readonly #openedWritable: boolean;
   #writable: boolean;
   #closing = false;
@@ -204,7 +209,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   /** `Infinity` where only reading tells. */
   get size(): number {
-    return this.#size;
+    return this.#mayBeLonger && !this.#closed ? this.refreshSync() : this.#size;
   }
 
   get extent(): Extent {
@@ -273,12 +278,13 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   refreshSync(): number {
     this.#requireOpen();
     const size = this.#extent === 'sizeless' ? Infinity : this.#errors.succeed(native.fileSize(this.fd), 'fstat');
-    if (size !== this.#size) this.#resized(size);
+    this.sizeIs(size);
     return size;
   }
 
   /** What somebody else saw: the file has `size` bytes now. */
   sizeIs(size: number): void {
+    this.#mayBeLonger = false;
     if (size !== this.#size) this.#resized(size);
   }
 
@@ -341,6 +347,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     } catch (error) {
       failure = error;
     }
+    attempt(() => this.size); // to be told of when it is closed
     this.#closed = true;
     this.#windows.close();
     this.#views.releaseAll();
@@ -598,7 +605,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   async prefetch(start: number, end: number): Promise<void> {
     this.requirePositions(start, 0);
     if (this.#extent === 'sizeless') return;
-    for (let position = start; position < Math.min(end, this.#size); position += jobLimit) {
+    for (let position = start; position < Math.min(end, this.size); position += jobLimit) {
       this.#requireOpen();
       const length = Math.min(jobLimit, end - position);
       const done = await this.track(native.warmAsync(this.fd, position, length));
@@ -649,6 +656,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#settle(position, length);
     const done = native.write(this.fd, source, offset, length, position);
     if (done < 0) throw this.#errors.system(-done, 'write', position, length);
+    // Where it was aimed at a position, the file reaches as far as it was just written.
+    if (position >= 0 && !this.appending && position + done > this.#size) this.#resized(position + done);
     return this.#haveWritten(done, position);
   }
 
@@ -697,8 +706,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   #haveWritten(done: number, position: number): number {
     this.#bytesWritten += done;
     if (this.#closed) return done;
-    // Asked for, not computed: the file may have been cut since an asynchronous write was done.
-    if (position < 0 || this.appending || position + done > this.#size) this.refreshSync();
+    if (position < 0 || this.appending || position + done > this.#size) this.#mayBeLonger = true;
     if (position < 0 || this.appending) this.#bringIn(0, Infinity);
     else this.#bringIn(position, position + done);
     return done;
@@ -847,7 +855,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   /** Throws `ERR_MAPPED_FILE_NOT_MAPPABLE` for what cannot be mapped, found out by mapping a byte of it. */
   requireMapped(): void {
     if (!this.#windows.mayMap) throw this.#errors.notMappable('The engine lets no memory be mapped');
-    if (this.#size === 0) return;
+    if (this.size === 0) return;
     const { lease, buffer } = this.createView(0, 1, true);
     this.releaseView(lease, buffer);
   }
@@ -903,7 +911,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (last instanceof Piece && last.holds(position, length)) return last;
     last?.letGo();
     walk.kept = undefined;
-    const end = Math.min(walk.end, this.#size);
+    const end = Math.min(walk.end, this.size);
     const piece = this.#map(position, length, () => this.#views.createPiece(position, length, end));
     if (typeof piece === 'string') return undefined;
     walk.kept = piece;

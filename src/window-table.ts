@@ -243,7 +243,9 @@ export class WindowTable implements WindowOwner {
 
   /** The file's size is another one, in bytes. */
   resized(size: number): void {
+    const isShorter = size < this.#size;
     this.#size = size;
+    if (!isShorter) return;
     for (const window of this.#windows.values()) {
       // Pages past the end stay mapped, and come back if the file grows again; nothing looks past `length`.
       if (window.start + window.length > size) window.length = Math.max(0, size - window.start);

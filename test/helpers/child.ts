@@ -18,6 +18,8 @@ export interface ChildOptions {
   cwd?: string;
   /** What to add to the environment. */
   env?: Readonly<Record<string, string>>;
+  /** Milliseconds after which it is ended by SIGTERM. */
+  timeout?: number;
 }
 
 /** Runs a compiled program, by its URL, and resolves when it has ended. */
@@ -33,6 +35,7 @@ export function run(program: URL, args: readonly string[] = [], options: ChildOp
     const child = spawn(command[0] as string, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.cwd !== undefined && { cwd: options.cwd }),
+      ...(options.timeout !== undefined && { timeout: options.timeout }),
       env: { ...process.env, ...options.env },
     });
     let stdout = '';
