@@ -195,6 +195,8 @@ export interface Native {
   sameOpening(fd: number, other: number): number;
   /** 1 when `readMapped` can know what of the file is in memory. */
   tellsResidency(fd: number): number;
+  /** 1 when some of the `length` bytes, a few pages at most, from `from` on of mapping `id` is known not to be in memory. */
+  isCold(id: number, from: number, length: number): number;
   /**
    * Copies out of mapping `id`, from `from` on, when that waits for nothing, and gives the size that the file had
    * afterwards; -EAGAIN when some of it is not in memory, -ESTALE as above. A lost page shows in `faults` only.

@@ -463,6 +463,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     const window = this.#windowOf(position, length);
     if (window === undefined) return false;
     const from = position - window.start;
+    if (!window.isWarm(from, length)) return false;
     if (surely && window.bytes[from + length - 1] === 0) return false;
     copy(window.bytes, from, target, offset, length);
     // Once more: it may have been cut while it was copied.

@@ -188,9 +188,7 @@ export class WindowTable implements WindowOwner {
       this.#refused(-status);
       return undefined;
     }
-    window.slot = slot;
-    window.start = start;
-    window.length = length;
+    window.slid(slot, start, length);
     window.writable = this.#storable;
     this.#windows.set(slot, window);
     this.#advisor.mapped(window.id, length);

@@ -1,4 +1,8 @@
-import type { NativeMapping } from './native.js';
+import { type NativeMapping, native } from './native.js';
+
+/** So many reads of a cold window have to find their pages in memory, and each so many asks. */
+const coldDoubts = 3;
+const askEvery = 8;
 
 /** What a window tells the cache it belongs to. */
 export interface WindowOwner {
@@ -31,6 +35,9 @@ export class Window {
   pins = 0;
   /** How often it was looked up since it was slid. */
   uses = 0;
+  /** How many more small reads must find their pages in memory before it serves them without asking; see {@link isWarm}. */
+  #doubts = 0;
+  #unasked = 0;
   /** Its neighbours in the pool's chain: the windows looked up just after and just before it. */
   newer: Window | undefined;
   older: Window | undefined;
@@ -44,5 +51,32 @@ export class Window {
 
   get capacity(): number {
     return this.bytes.length;
+  }
+
+  /** It was slid: nothing is known of its pages. */
+  slid(slot: number, start: number, length: number): void {
+    this.slot = slot;
+    this.start = start;
+    this.length = length;
+    this.#doubts = 1;
+    this.#unasked = 0;
+  }
+
+  /**
+   * Whether small reads are to be served by it, for all that is known. One that meets a page that is not in memory waits
+   * for all that the device reads around a fault, up to megabytes (`read_ahead_kb`), where the kernel's own read waits for
+   * that page alone. So of a window that was slid, the first read asks for its pages; where they are not there, the kernel
+   * serves the reads until a few in a row that asked have found theirs.
+   */
+  isWarm(from: number, length: number): boolean {
+    if (this.#doubts === 0) return true;
+    if (this.#unasked > 0) {
+      this.#unasked--;
+      return false;
+    }
+    if (native.isCold(this.id, from, length) === 1) this.#doubts = coldDoubts;
+    else if (--this.#doubts === 0) return true;
+    this.#unasked = askEvery - 1;
+    return false;
   }
 }

@@ -85,6 +85,9 @@ int Populate(void* address, size_t length);
 // Whether the pages of [address, address + length), a few, can be touched without waiting for the device.
 // Only as true as the system is to this process: see TellsResidency.
 bool IsResident(const void* address, size_t length);
+// Whether touching them is known to wait for the device. False where only this process's pages are told of:
+// what it has not touched yet may be in memory all the same.
+bool IsCold(const void* address, size_t length);
 // Whether the system tells this process which pages of the file are in memory: Linux claims all of them to
 // those who neither own the file nor may write it (mincore(2)).
 bool TellsResidency(int fd);

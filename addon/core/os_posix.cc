@@ -395,6 +395,8 @@ bool IsResident(const void* address, size_t length) {
   return true;
 }
 
+bool IsCold(const void* address, size_t length) { return !IsResident(address, length); }
+
 bool TellsResidency(int fd) {
   struct stat found;
   if (fstat(fd, &found) != 0) return false;

@@ -369,6 +369,8 @@ bool IsResident(const void* address, size_t length) {
                      [](const auto& each) { return each.VirtualAttributes.Valid != 0; });
 }
 
+bool IsCold(const void*, size_t) { return false; }
+
 // Of this process's own working set, everything.
 bool TellsResidency(int) { return true; }
 

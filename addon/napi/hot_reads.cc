@@ -49,6 +49,17 @@ Napi::Value TellsResidency(const Napi::CallbackInfo& info) {
   return Result(info.Env(), os::TellsResidency(DescriptorAt(info, 0)) ? 1 : 0);
 }
 
+// isCold(id, from, length): 1 when some of that of a mapping is known not to be in memory, else 0
+Napi::Value IsCold(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  size_t from;
+  size_t length;
+  if (!SizeAt(info, 1, &from) || !SizeAt(info, 2, &length)) return Failure(env, EINVAL);
+  const auto lease = Environment::Of(env).Find(IdAt(info, 0));
+  if (lease == nullptr || !Contains(lease->mapping.mapped(), from, length)) return Failure(env, EINVAL);
+  return Result(env, os::IsCold(lease->mapping.data() + from, length) ? 1 : 0);
+}
+
 // readMapped(id, from, array, offset, length, fd, mark): copies out of a mapping, if that waits for nothing,
 // and gives the size that the file had afterwards; -EAGAIN when something of it is not in memory. Without a
 // mark the descriptor is known to be the file's. Whether a page was lost, the caller looks.
@@ -93,6 +104,7 @@ void ExportHotReads(Napi::Env env, Napi::Object exports) {
   exports.Set("sizeIfSame", Napi::Function::New<SizeIfSame>(env, "sizeIfSame"));
   exports.Set("sameOpening", Napi::Function::New<SameOpening>(env, "sameOpening"));
   exports.Set("tellsResidency", Napi::Function::New<TellsResidency>(env, "tellsResidency"));
+  exports.Set("isCold", Napi::Function::New<IsCold>(env, "isCold"));
   exports.Set("readMapped", Napi::Function::New<ReadMapped>(env, "readMapped"));
 }
 

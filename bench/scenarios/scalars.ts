@@ -17,6 +17,11 @@ function sum(read: (position: number) => number): number {
   return total;
 }
 
+/** As the programs do it: the loop that counts follows on one that did not, and finds in the caches what that left. */
+function following(read: (position: number) => number): Pick<Job, 'before' | 'run'> {
+  return { before: () => void sum(read), run: () => sum(read) };
+}
+
 /** The same in Bun, over its own mapping. */
 const inBun = `
   const [path, count] = process.argv.slice(1);
@@ -44,7 +49,7 @@ const peers: Contestant[] = mappers.map(({ name, map }) => ({
   unavailable: () => missing(name),
   prepare(): Job {
     const buffer = map(binary(bytes), false);
-    return { run: () => sum((position) => buffer.readUInt32LE(position)) };
+    return following((position) => buffer.readUInt32LE(position));
   },
 }));
 
@@ -60,7 +65,7 @@ export const scenarios: Scenario[] = [
         ours: true,
         prepare() {
           const file = MappedFile.openSync(binary(bytes));
-          return { run: () => sum((position) => file.getUint32(position, true)), close: () => file.closeSync() };
+          return { ...following((position) => file.getUint32(position, true)), close: () => file.closeSync() };
         },
       },
       ...peers,
@@ -97,7 +102,7 @@ export const scenarios: Scenario[] = [
             fs.readSync(fd, buffer, 0, 4, position);
             return buffer.readUInt32LE(0);
           };
-          return { run: () => sum(read), close: () => fs.closeSync(fd) };
+          return { ...following(read), close: () => fs.closeSync(fd) };
         },
       },
     ],

@@ -14,6 +14,44 @@ async function collected(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+/** What must see the new bytes at once, as node:fs does: given the size before and after. */
+const calls: Record<string, (file: MappedFile, old: number, size: number) => unknown> = {
+  readSync: (file, old, size) => {
+    const bytes = Buffer.alloc(size);
+    assert.equal(file.readSync(bytes, 0, size, old - 5), size - old + 5);
+    assert.ok(bytes.subarray(0, size - old + 5).equals(oracle(old - 5, size - old + 5)));
+  },
+  read: async (file, old, size) => {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(size), 0, size, old - 5);
+    assert.ok(buffer.subarray(0, bytesRead).equals(oracle(old - 5, size - old + 5)));
+  },
+  getUint8: (file, _, size) => assert.equal(file.getUint8(size - 1), byteAt(size - 1)),
+  slice: async (file, old, size) => assert.ok((await file.slice(old - 1)).equals(oracle(old - 1, size - old + 1))),
+  sliceSync: (file, old, size) => assert.ok(file.sliceSync(old - 1, size).equals(oracle(old - 1, size - old + 1))),
+  view: (file, _, size) => {
+    using view = file.view(size - 8, size);
+    assert.ok(oracle(size - 8, 8).equals(view.bytes));
+  },
+  indexOf: (file, old, size) => assert.equal(file.indexOf(oracle(size - 9, 9), old - 9), size - 9),
+  lastIndexOf: (file, _, size) => assert.equal(file.lastIndexOf(oracle(size - 9, 9)), size - 9),
+  readable: async (file, old, size) => {
+    assert.ok((await collected(file.readable({ start: old - 1 }))).equals(oracle(old - 1, size - old + 1)));
+  },
+  chunks: (file, old, size) => {
+    const chunks: Uint8Array[] = [];
+    for (const chunk of file.chunks({ start: old - 1, chunkSize: granule })) chunks.push(chunk.slice());
+    assert.ok(Buffer.concat(chunks).equals(oracle(old - 1, size - old + 1)));
+  },
+  lines: (file, old, size) => {
+    const lines = [...file.lines({ start: old - 1, encoding: 'latin1', delimiter: '\n' })];
+    const expected = oracle(old - 1, size - old + 1)
+      .toString('latin1')
+      .split('\n');
+    if (expected.at(-1) === '') expected.pop();
+    assert.deepEqual(lines, expected);
+  },
+};
+
 describe('a file that another process appends to', () => {
   let child: ChildProcess;
   let folder: Folder;
@@ -32,44 +70,6 @@ describe('a file that another process appends to', () => {
     child.send(length);
     const [size] = (await once(child, 'message')) as [number];
     return size;
-  };
-
-  /** What must see the new bytes at once, as node:fs does: given the size before and after. */
-  const calls: Record<string, (file: MappedFile, old: number, size: number) => unknown> = {
-    readSync: (file, old, size) => {
-      const bytes = Buffer.alloc(size);
-      assert.equal(file.readSync(bytes, 0, size, old - 5), size - old + 5);
-      assert.ok(bytes.subarray(0, size - old + 5).equals(oracle(old - 5, size - old + 5)));
-    },
-    read: async (file, old, size) => {
-      const { bytesRead, buffer } = await file.read(Buffer.alloc(size), 0, size, old - 5);
-      assert.ok(buffer.subarray(0, bytesRead).equals(oracle(old - 5, size - old + 5)));
-    },
-    getUint8: (file, _, size) => assert.equal(file.getUint8(size - 1), byteAt(size - 1)),
-    slice: async (file, old, size) => assert.ok((await file.slice(old - 1)).equals(oracle(old - 1, size - old + 1))),
-    sliceSync: (file, old, size) => assert.ok(file.sliceSync(old - 1, size).equals(oracle(old - 1, size - old + 1))),
-    view: (file, _, size) => {
-      using view = file.view(size - 8, size);
-      assert.ok(oracle(size - 8, 8).equals(view.bytes));
-    },
-    indexOf: (file, old, size) => assert.equal(file.indexOf(oracle(size - 9, 9), old - 9), size - 9),
-    lastIndexOf: (file, _, size) => assert.equal(file.lastIndexOf(oracle(size - 9, 9)), size - 9),
-    readable: async (file, old, size) => {
-      assert.ok((await collected(file.readable({ start: old - 1 }))).equals(oracle(old - 1, size - old + 1)));
-    },
-    chunks: (file, old, size) => {
-      const chunks: Uint8Array[] = [];
-      for (const chunk of file.chunks({ start: old - 1, chunkSize: granule })) chunks.push(chunk.slice());
-      assert.ok(Buffer.concat(chunks).equals(oracle(old - 1, size - old + 1)));
-    },
-    lines: (file, old, size) => {
-      const lines = [...file.lines({ start: old - 1, encoding: 'latin1', delimiter: '\n' })];
-      const expected = oracle(old - 1, size - old + 1)
-        .toString('latin1')
-        .split('\n');
-      if (expected.at(-1) === '') expected.pop();
-      assert.deepEqual(lines, expected);
-    },
   };
 
   for (const configuration of configurations) {
@@ -119,6 +119,43 @@ describe('a file that another process appends to', () => {
     assert.ok(size > old);
     assert.ok(Buffer.concat(chunks).equals(oracle(0, size)));
   });
+});
+
+describe('a file that is written past its end', () => {
+  /** With which flags, and how. The cursor is at the end. */
+  const writes: Record<string, [flags: 'r+' | 'a+', (file: MappedFile, bytes: Buffer, old: number) => unknown]> = {
+    'writeSync at a position': ['r+', (file, bytes, old) => file.writeSync(bytes, 0, bytes.length, old)],
+    'write at a position': ['r+', (file, bytes, old) => file.write(bytes, 0, bytes.length, old)],
+    'writeSync at the cursor': ['r+', (file, bytes) => file.writeSync(bytes)],
+    'write at the cursor': ['r+', (file, bytes) => file.write(bytes)],
+    'writeSync, appending': ['a+', (file, bytes) => file.writeSync(bytes, 0, bytes.length, 0)],
+    'write, appending': ['a+', (file, bytes) => file.write(bytes, 0, bytes.length, 0)],
+  };
+  for (const [name, [flags, write]] of Object.entries(writes)) {
+    for (const configuration of configurations) {
+      it(`is seen to have grown by every call, after ${name}, ${configuration.name}`, async () => {
+        using folder = new Folder();
+        using file = MappedFile.openSync(folder.file(1000), flags, configuration.options());
+        file.readSync(Buffer.alloc(1000));
+        let size = 1000;
+        const grow = async (length: number): Promise<number> => {
+          const old = size;
+          size += length;
+          await write(file, oracle(old, length), old);
+          return old;
+        };
+        for (const call of Object.values(calls)) {
+          for (const length of [9, 300, granule]) await call(file, await grow(length), size);
+        }
+        await grow(10);
+        assert.equal(file.size, size);
+        await grow(10);
+        await file.close();
+        assert.equal(file.size, size);
+        assert.ok(fs.readFileSync(file.path as string).equals(oracle(0, size)));
+      });
+    }
+  }
 });
 
 describe('a file that another process cuts', () => {

@@ -392,6 +392,37 @@ describe('without privileges', function () {
   });
 });
 
+describe('small reads', () => {
+  itUnless(
+    onlyLinuxTells,
+    'of what is not in memory bring no more in than node:fs does, until they find theirs',
+    async () => {
+      using folder = new Folder();
+      const length = 60;
+      const pages = 2 ** 12;
+      using file = MappedFile.openSync(written(folder, pages * page));
+      const read = (at: number): void => {
+        const bytes = Buffer.alloc(length);
+        assert.equal(file.readSync(bytes, 0, length, at), length);
+        assert.deepEqual(bytes, oracle(at % MiB, length)); // as `written` repeats it
+      };
+      // Odd, so that no page comes twice.
+      const pageOf = (i: number): number => ((i + 1) * 1597) % pages;
+      await file.dropCache();
+      for (let i = 0; i < 40; i++) read(pageOf(i) * page + 5);
+      assert.equal(file.stats().bytesRead, 40 * length);
+      const { resident } = file.residency();
+      assert.ok(resident >= 40 && resident < 80, `${resident} pages`);
+      await file.prefetch();
+      for (let i = 0; i < 100; i++) read(pageOf(i) * page + 5);
+      const { bytesRead, hits } = file.stats();
+      assert.ok(bytesRead <= 40 * length + 24 * length, `${bytesRead} bytes through the kernel`);
+      for (let i = 0; i < 100; i++) read(pageOf(i) * page + 5);
+      assert.deepEqual({ bytesRead, hits }, { bytesRead: file.stats().bytesRead, hits: file.stats().hits });
+    },
+  );
+});
+
 describe('dropCache', () => {
   itUnless(onlyLinuxTells, 'writes back first, and takes only whole pages of a part', async () => {
     using folder = new Folder();
