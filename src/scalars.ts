@@ -1,6 +1,7 @@
 import { invalidArgType } from './errors.js';
 import { native } from './native.js';
 import type { Position } from './ranges.js';
+import type { CurrentWindow } from './window.js';
 import type { WindowCache } from './window-cache.js';
 
 const { faults } = native;
@@ -22,20 +23,23 @@ const { faults } = native;
  */
 export abstract class Scalars {
   readonly #cache: WindowCache;
+  readonly #current: CurrentWindow;
 
   /** @internal */
   constructor(cache: WindowCache) {
     this.#cache = cache;
+    this.#current = cache.current;
   }
 
   /** Reads a signed 8-bit integer at `position` (a byte offset). */
   getInt8(position: Position): number {
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 1);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 1 <= window.length) {
-        const value = window.view.getInt8(offset);
-        if (faults[0] === this.#cache.seenFaults) return value;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 1 > current.length) offset = this.#cache.seek(position, 1);
+      if (offset >= 0) {
+        const value = current.view.getInt8(offset);
+        if (faults[0] === current.seenFaults) return value;
       }
     }
     return this.#cache.fetch(position, 1).getInt8(0);
@@ -44,11 +48,12 @@ export abstract class Scalars {
   /** Reads an unsigned 8-bit integer at `position` (a byte offset). */
   getUint8(position: Position): number {
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 1);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 1 <= window.length) {
-        const value = window.view.getUint8(offset);
-        if (faults[0] === this.#cache.seenFaults) return value;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 1 > current.length) offset = this.#cache.seek(position, 1);
+      if (offset >= 0) {
+        const value = current.view.getUint8(offset);
+        if (faults[0] === current.seenFaults) return value;
       }
     }
     return this.#cache.fetch(position, 1).getUint8(0);
@@ -57,11 +62,12 @@ export abstract class Scalars {
   /** Reads a signed 16-bit integer at `position` (a byte offset). */
   getInt16(position: Position, littleEndian?: boolean): number {
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 2);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 2 <= window.length) {
-        const value = window.view.getInt16(offset, littleEndian);
-        if (faults[0] === this.#cache.seenFaults) return value;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 2 > current.length) offset = this.#cache.seek(position, 2);
+      if (offset >= 0) {
+        const value = current.view.getInt16(offset, littleEndian);
+        if (faults[0] === current.seenFaults) return value;
       }
     }
     return this.#cache.fetch(position, 2).getInt16(0, littleEndian);
@@ -70,11 +76,12 @@ export abstract class Scalars {
   /** Reads an unsigned 16-bit integer at `position` (a byte offset). */
   getUint16(position: Position, littleEndian?: boolean): number {
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 2);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 2 <= window.length) {
-        const value = window.view.getUint16(offset, littleEndian);
-        if (faults[0] === this.#cache.seenFaults) return value;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 2 > current.length) offset = this.#cache.seek(position, 2);
+      if (offset >= 0) {
+        const value = current.view.getUint16(offset, littleEndian);
+        if (faults[0] === current.seenFaults) return value;
       }
     }
     return this.#cache.fetch(position, 2).getUint16(0, littleEndian);
@@ -83,11 +90,12 @@ export abstract class Scalars {
   /** Reads a signed 32-bit integer at `position` (a byte offset). */
   getInt32(position: Position, littleEndian?: boolean): number {
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 4);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 4 <= window.length) {
-        const value = window.view.getInt32(offset, littleEndian);
-        if (faults[0] === this.#cache.seenFaults) return value;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 4 > current.length) offset = this.#cache.seek(position, 4);
+      if (offset >= 0) {
+        const value = current.view.getInt32(offset, littleEndian);
+        if (faults[0] === current.seenFaults) return value;
       }
     }
     return this.#cache.fetch(position, 4).getInt32(0, littleEndian);
@@ -96,11 +104,12 @@ export abstract class Scalars {
   /** Reads an unsigned 32-bit integer at `position` (a byte offset). */
   getUint32(position: Position, littleEndian?: boolean): number {
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 4);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 4 <= window.length) {
-        const value = window.view.getUint32(offset, littleEndian);
-        if (faults[0] === this.#cache.seenFaults) return value;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 4 > current.length) offset = this.#cache.seek(position, 4);
+      if (offset >= 0) {
+        const value = current.view.getUint32(offset, littleEndian);
+        if (faults[0] === current.seenFaults) return value;
       }
     }
     return this.#cache.fetch(position, 4).getUint32(0, littleEndian);
@@ -109,11 +118,12 @@ export abstract class Scalars {
   /** Reads a signed 64-bit integer at `position` (a byte offset). */
   getBigInt64(position: Position, littleEndian?: boolean): bigint {
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 8);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 8 <= window.length) {
-        const value = window.view.getBigInt64(offset, littleEndian);
-        if (faults[0] === this.#cache.seenFaults) return value;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 8 > current.length) offset = this.#cache.seek(position, 8);
+      if (offset >= 0) {
+        const value = current.view.getBigInt64(offset, littleEndian);
+        if (faults[0] === current.seenFaults) return value;
       }
     }
     return this.#cache.fetch(position, 8).getBigInt64(0, littleEndian);
@@ -122,11 +132,12 @@ export abstract class Scalars {
   /** Reads an unsigned 64-bit integer at `position` (a byte offset). */
   getBigUint64(position: Position, littleEndian?: boolean): bigint {
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 8);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 8 <= window.length) {
-        const value = window.view.getBigUint64(offset, littleEndian);
-        if (faults[0] === this.#cache.seenFaults) return value;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 8 > current.length) offset = this.#cache.seek(position, 8);
+      if (offset >= 0) {
+        const value = current.view.getBigUint64(offset, littleEndian);
+        if (faults[0] === current.seenFaults) return value;
       }
     }
     return this.#cache.fetch(position, 8).getBigUint64(0, littleEndian);
@@ -135,11 +146,12 @@ export abstract class Scalars {
   /** Reads a 32-bit IEEE 754 number at `position` (a byte offset). */
   getFloat32(position: Position, littleEndian?: boolean): number {
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 4);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 4 <= window.length) {
-        const value = window.view.getFloat32(offset, littleEndian);
-        if (faults[0] === this.#cache.seenFaults) return value;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 4 > current.length) offset = this.#cache.seek(position, 4);
+      if (offset >= 0) {
+        const value = current.view.getFloat32(offset, littleEndian);
+        if (faults[0] === current.seenFaults) return value;
       }
     }
     return this.#cache.fetch(position, 4).getFloat32(0, littleEndian);
@@ -148,11 +160,12 @@ export abstract class Scalars {
   /** Reads a 64-bit IEEE 754 number at `position` (a byte offset). */
   getFloat64(position: Position, littleEndian?: boolean): number {
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 8);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 8 <= window.length) {
-        const value = window.view.getFloat64(offset, littleEndian);
-        if (faults[0] === this.#cache.seenFaults) return value;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 8 > current.length) offset = this.#cache.seek(position, 8);
+      if (offset >= 0) {
+        const value = current.view.getFloat64(offset, littleEndian);
+        if (faults[0] === current.seenFaults) return value;
       }
     }
     return this.#cache.fetch(position, 8).getFloat64(0, littleEndian);
@@ -162,12 +175,13 @@ export abstract class Scalars {
   setInt8(position: Position, value: number): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 1);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 1 <= window.length && window.writable) {
-        window.view.setInt8(offset, value);
-        window.dirty = true;
-        if (faults[0] === this.#cache.seenFaults) return;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 1 > current.length) offset = this.#cache.seek(position, 1);
+      if (offset >= 0 && current.writable) {
+        current.view.setInt8(offset, value);
+        current.window!.dirty = true;
+        if (faults[0] === current.seenFaults) return;
       }
     }
     this.#cache.scratch.setInt8(0, value);
@@ -178,12 +192,13 @@ export abstract class Scalars {
   setUint8(position: Position, value: number): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 1);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 1 <= window.length && window.writable) {
-        window.view.setUint8(offset, value);
-        window.dirty = true;
-        if (faults[0] === this.#cache.seenFaults) return;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 1 > current.length) offset = this.#cache.seek(position, 1);
+      if (offset >= 0 && current.writable) {
+        current.view.setUint8(offset, value);
+        current.window!.dirty = true;
+        if (faults[0] === current.seenFaults) return;
       }
     }
     this.#cache.scratch.setUint8(0, value);
@@ -194,12 +209,13 @@ export abstract class Scalars {
   setInt16(position: Position, value: number, littleEndian?: boolean): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 2);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 2 <= window.length && window.writable) {
-        window.view.setInt16(offset, value, littleEndian);
-        window.dirty = true;
-        if (faults[0] === this.#cache.seenFaults) return;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 2 > current.length) offset = this.#cache.seek(position, 2);
+      if (offset >= 0 && current.writable) {
+        current.view.setInt16(offset, value, littleEndian);
+        current.window!.dirty = true;
+        if (faults[0] === current.seenFaults) return;
       }
     }
     this.#cache.scratch.setInt16(0, value, littleEndian);
@@ -210,12 +226,13 @@ export abstract class Scalars {
   setUint16(position: Position, value: number, littleEndian?: boolean): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 2);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 2 <= window.length && window.writable) {
-        window.view.setUint16(offset, value, littleEndian);
-        window.dirty = true;
-        if (faults[0] === this.#cache.seenFaults) return;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 2 > current.length) offset = this.#cache.seek(position, 2);
+      if (offset >= 0 && current.writable) {
+        current.view.setUint16(offset, value, littleEndian);
+        current.window!.dirty = true;
+        if (faults[0] === current.seenFaults) return;
       }
     }
     this.#cache.scratch.setUint16(0, value, littleEndian);
@@ -226,12 +243,13 @@ export abstract class Scalars {
   setInt32(position: Position, value: number, littleEndian?: boolean): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 4);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 4 <= window.length && window.writable) {
-        window.view.setInt32(offset, value, littleEndian);
-        window.dirty = true;
-        if (faults[0] === this.#cache.seenFaults) return;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 4 > current.length) offset = this.#cache.seek(position, 4);
+      if (offset >= 0 && current.writable) {
+        current.view.setInt32(offset, value, littleEndian);
+        current.window!.dirty = true;
+        if (faults[0] === current.seenFaults) return;
       }
     }
     this.#cache.scratch.setInt32(0, value, littleEndian);
@@ -242,12 +260,13 @@ export abstract class Scalars {
   setUint32(position: Position, value: number, littleEndian?: boolean): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 4);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 4 <= window.length && window.writable) {
-        window.view.setUint32(offset, value, littleEndian);
-        window.dirty = true;
-        if (faults[0] === this.#cache.seenFaults) return;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 4 > current.length) offset = this.#cache.seek(position, 4);
+      if (offset >= 0 && current.writable) {
+        current.view.setUint32(offset, value, littleEndian);
+        current.window!.dirty = true;
+        if (faults[0] === current.seenFaults) return;
       }
     }
     this.#cache.scratch.setUint32(0, value, littleEndian);
@@ -258,12 +277,13 @@ export abstract class Scalars {
   setBigInt64(position: Position, value: bigint, littleEndian?: boolean): void {
     if (typeof value !== 'bigint') throw invalidArgType('value', 'of type bigint', value);
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 8);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 8 <= window.length && window.writable) {
-        window.view.setBigInt64(offset, value, littleEndian);
-        window.dirty = true;
-        if (faults[0] === this.#cache.seenFaults) return;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 8 > current.length) offset = this.#cache.seek(position, 8);
+      if (offset >= 0 && current.writable) {
+        current.view.setBigInt64(offset, value, littleEndian);
+        current.window!.dirty = true;
+        if (faults[0] === current.seenFaults) return;
       }
     }
     this.#cache.scratch.setBigInt64(0, value, littleEndian);
@@ -274,12 +294,13 @@ export abstract class Scalars {
   setBigUint64(position: Position, value: bigint, littleEndian?: boolean): void {
     if (typeof value !== 'bigint') throw invalidArgType('value', 'of type bigint', value);
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 8);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 8 <= window.length && window.writable) {
-        window.view.setBigUint64(offset, value, littleEndian);
-        window.dirty = true;
-        if (faults[0] === this.#cache.seenFaults) return;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 8 > current.length) offset = this.#cache.seek(position, 8);
+      if (offset >= 0 && current.writable) {
+        current.view.setBigUint64(offset, value, littleEndian);
+        current.window!.dirty = true;
+        if (faults[0] === current.seenFaults) return;
       }
     }
     this.#cache.scratch.setBigUint64(0, value, littleEndian);
@@ -290,12 +311,13 @@ export abstract class Scalars {
   setFloat32(position: Position, value: number, littleEndian?: boolean): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 4);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 4 <= window.length && window.writable) {
-        window.view.setFloat32(offset, value, littleEndian);
-        window.dirty = true;
-        if (faults[0] === this.#cache.seenFaults) return;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 4 > current.length) offset = this.#cache.seek(position, 4);
+      if (offset >= 0 && current.writable) {
+        current.view.setFloat32(offset, value, littleEndian);
+        current.window!.dirty = true;
+        if (faults[0] === current.seenFaults) return;
       }
     }
     this.#cache.scratch.setFloat32(0, value, littleEndian);
@@ -306,12 +328,13 @@ export abstract class Scalars {
   setFloat64(position: Position, value: number, littleEndian?: boolean): void {
     if (typeof value !== 'number') throw invalidArgType('value', 'of type number', value);
     if (typeof position === 'number') {
-      const window = this.#cache.windowFor(position, 8);
-      const offset = position - window.start;
-      if (offset >>> 0 === offset && offset + 8 <= window.length && window.writable) {
-        window.view.setFloat64(offset, value, littleEndian);
-        window.dirty = true;
-        if (faults[0] === this.#cache.seenFaults) return;
+      const current = this.#current;
+      let offset = position - current.start;
+      if (offset >>> 0 !== offset || offset + 8 > current.length) offset = this.#cache.seek(position, 8);
+      if (offset >= 0 && current.writable) {
+        current.view.setFloat64(offset, value, littleEndian);
+        current.window!.dirty = true;
+        if (faults[0] === current.seenFaults) return;
       }
     }
     this.#cache.scratch.setFloat64(0, value, littleEndian);

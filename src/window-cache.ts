@@ -17,9 +17,9 @@ import { type FileMark, native } from './native.js';
 import { type Position, toPosition } from './ranges.js';
 import { ViewCopies, type ViewCopy } from './view-copies.js';
 import { type Holding, Piece, type ViewLease, ViewTable } from './view-table.js';
-import type { Window } from './window.js';
+import type { CurrentWindow, Window } from './window.js';
 import type { WindowPool } from './window-pool.js';
-import { nowhere, WindowTable } from './window-table.js';
+import { WindowTable } from './window-table.js';
 
 const { EBUSY, EDQUOT, EFAULT, EIO, ENOMEM, ENOSPC, EOPNOTSUPP } = osConstants.errno;
 /** Windows has none; there the addon takes Linux's. */
@@ -128,8 +128,6 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   /** Whether the file is still being filled by a spool. */
   arriving = false;
 
-  /** The process's count of lost pages when this file was last looked after. */
-  seenFaults: number = faults[0] as number;
   /** Where a scalar lies that was fetched, or is to be stored, on the slow path. */
   readonly scratch = scratch;
 
@@ -361,15 +359,14 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   // --- scalars ---------------------------------------------------------------------------------------------------
 
-  /**
-   * The fast path of a scalar: a window that is already there, which may or may not hold it; the caller looks. The
-   * position is any number.
-   */
-  windowFor(position: number, length: number): Window {
-    const { current } = this.#windows;
-    const offset = position - current.start;
-    if (offset >= 0 && offset + length <= current.length) return current;
-    return this.strict ? nowhere : this.#windows.seek(position);
+  /** Where scalars look first. */
+  get current(): CurrentWindow {
+    return this.#windows.current;
+  }
+
+  /** As {@link WindowTable.seek}. */
+  seek(position: number, length: number): number {
+    return this.strict ? -1 : this.#windows.seek(position, length);
   }
 
   /** The slow path of reading a scalar of `length` bytes: gives it at offset 0 of the scratch. */
@@ -499,7 +496,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (length >= directFrom || position < 0 || position + length > this.#size || this.#closed) return undefined;
     const { current } = this.#windows;
     const offset = position - current.start;
-    if (offset >= 0 && offset + length <= current.length) return current;
+    if (offset >= 0 && offset + length <= current.length) return current.window;
     return this.#windows.at(position, length);
   }
 
@@ -1170,8 +1167,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   /** True when a page of one of this file's windows was lost since the last look; that window is then dropped. */
   #findLostPages(): boolean {
     const count = faults[0] as number;
-    if (count === this.seenFaults) return false;
-    this.seenFaults = count;
+    if (count === this.current.seenFaults) return false;
+    this.current.seenFaults = count;
     const lost = this.#windows.dropLost();
     this.#faults += lost + this.#views.findLostPages();
     if (lost > 0 && !this.#closed) this.refreshSync();

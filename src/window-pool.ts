@@ -161,7 +161,7 @@ export class WindowPool {
 
   /** Takes a window back from its owner and unmaps it. @internal */
   release(window: Window): void {
-    window.owner = undefined;
+    window.leave();
     this.#destroy(window);
   }
 
@@ -271,7 +271,7 @@ export class WindowPool {
   #evict(window: Window): void {
     this.#evictions++;
     window.owner?.deref()?.evicted(window);
-    window.owner = undefined;
+    window.leave();
   }
 
   #destroy(window: Window): void {

@@ -6,7 +6,7 @@ import { type Advice, type Advisor, isLasting } from './advice.js';
 import type { FileErrors } from './file-errors.js';
 import { native } from './native.js';
 import { Geometry, roundUp } from './ranges.js';
-import { Window, type WindowOwner } from './window.js';
+import { CurrentWindow, type Window, type WindowOwner } from './window.js';
 import { defaultWindowSize, type WindowPool } from './window-pool.js';
 
 const { EAGAIN, ENOMEM } = osConstants.errno;
@@ -18,9 +18,6 @@ const leastStride = Math.max(granularity, 64 * 1024);
 const refusalPause = 1024;
 /** What one entry of a page table can map at once, in bytes: 2 MiB on x86-64, and on arm64 with 4 KiB pages. */
 const hugePage = 2 * 1024 * 1024;
-
-/** The window of nothing: its length is 0, so that every access misses it. */
-export const nowhere = new Window({ id: 0, buffer: new ArrayBuffer(0) });
 
 /** What is left to release when a file was dropped without being closed. */
 interface Abandoned {
@@ -57,8 +54,7 @@ export interface WindowTableOptions {
 
 /** @internal */
 export class WindowTable implements WindowOwner {
-  /** The window used last. */
-  current: Window = nowhere;
+  readonly current = new CurrentWindow();
   hits = 0;
   slides = 0;
   evictions = 0;
@@ -115,14 +111,18 @@ export class WindowTable implements WindowOwner {
 
   // --- looking up ------------------------------------------------------------------------------------------------
 
-  /** The window of `position`, any number, if it is there already; else one of length 0. Makes it the current one. */
-  seek(position: number): Window {
+  /**
+   * Makes the window of `position`, any number, the current one, if it is there already. Gives the position's offset in it,
+   * or -1 where it does not hold `length` bytes from there on.
+   */
+  seek(position: number, length: number): number {
     const window = this.#windows.get(this.#geometry.slotOf(position));
-    if (window === undefined) return nowhere;
+    if (window === undefined) return -1;
     this.hits++;
     this.#pool.touch(window);
-    this.current = window;
-    return window;
+    this.current.show(window);
+    const offset = position - window.start;
+    return offset >>> 0 === offset && offset + length <= window.length ? offset : -1;
   }
 
   /**
@@ -135,7 +135,7 @@ export class WindowTable implements WindowOwner {
     if (window === undefined && !this.#isWorthMapping(slot, position)) return undefined;
     window = this.#lookUp(slot, window);
     if (window === undefined || position + length > window.start + window.length) return undefined;
-    this.current = window;
+    this.current.show(window);
     return window;
   }
 
@@ -244,6 +244,7 @@ export class WindowTable implements WindowOwner {
     const isShorter = size < this.#size;
     this.#size = size;
     if (!isShorter) return;
+    this.current.hide();
     for (const window of this.#windows.values()) {
       // Pages past the end stay mapped, and come back if the file grows again; nothing looks past `length`.
       if (window.start + window.length > size) window.length = Math.max(0, size - window.start);
@@ -252,6 +253,7 @@ export class WindowTable implements WindowOwner {
 
   /** Maps windows for writing from now on, or not. */
   protect(writable: boolean, storable: boolean, errors: FileErrors): void {
+    this.current.hide();
     for (const window of this.#windows.values()) {
       errors.succeed(native.protectMapping(window.id, writable), 'mprotect');
       window.writable = storable;
@@ -328,7 +330,6 @@ export class WindowTable implements WindowOwner {
 
   #forget(window: Window): void {
     this.#windows.delete(window.slot);
-    if (this.current === window) this.current = nowhere;
   }
 }
 

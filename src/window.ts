@@ -38,6 +38,8 @@ export class Window {
   /** How many more small reads must find their pages in memory before it serves them without asking; see {@link isWarm}. */
   #doubts = 0;
   #unasked = 0;
+  /** Where it was shown last. */
+  shownBy: CurrentWindow | undefined;
   /** Its neighbours in the pool's chain: the windows looked up just after and just before it. */
   newer: Window | undefined;
   older: Window | undefined;
@@ -51,6 +53,13 @@ export class Window {
 
   get capacity(): number {
     return this.bytes.length;
+  }
+
+  /** The pool takes it away. */
+  leave(): void {
+    this.owner = undefined;
+    if (this.shownBy?.window === this) this.shownBy.hide();
+    this.shownBy = undefined;
   }
 
   /** It was slid: nothing is known of its pages. */
@@ -78,5 +87,43 @@ export class Window {
     else if (--this.#doubts === 0) return true;
     this.#unasked = askEvery - 1;
     return false;
+  }
+}
+
+/** What there is of the window of nothing: its length is 0, so that every access misses it. */
+const nothing = new DataView(new ArrayBuffer(0));
+
+/**
+ * The window that a file used last, as scalars see it: whatever they look at lies in this one object. Each load on their
+ * way is one that the processor has to keep open while the page comes from memory, and it can keep so many only: by way of
+ * cache, table and window, random scalars took twice as long.
+ *
+ * A window shown here says itself when it is taken away: it would be read and written as what it was.
+ */
+export class CurrentWindow {
+  window: Window | undefined;
+  view: DataView = nothing;
+  start = 0;
+  length = 0;
+  writable = false;
+  /** The process's count of lost pages when the file was last looked after. */
+  seenFaults: number = native.faults[0] as number;
+
+  show(window: Window): void {
+    this.window = window;
+    this.view = window.view;
+    this.start = window.start;
+    this.length = window.length;
+    this.writable = window.writable;
+    window.shownBy = this;
+  }
+
+  /** Shows nothing until a window is looked up again: what is shown is gone, or has changed. */
+  hide(): void {
+    this.window = undefined;
+    this.view = nothing;
+    this.start = 0;
+    this.length = 0;
+    this.writable = false;
   }
 }

@@ -209,6 +209,8 @@ describe('handles', () => {
       fc.constantFrom('r', 'w', 'wx+', '/dev/zero', '/proc/self/mem', '..', '/', '\0', '-1', '99999999999999999999'),
     );
     const fields = Object.fromEntries(Object.keys(handle).map((key) => [key, anything]));
+    // Without it, what has an `fd` is a FileHandle, of whatever that is open on.
+    fields.mappedFile = anything.filter((value) => value !== undefined);
     fc.assert(
       fc.property(fc.record(fields, { requiredKeys: [] }), fc.boolean(), (wrong, whole) => {
         const given = { ...(whole ? handle : {}), mappedFile: 1, ...wrong } as MappedFileHandle;
