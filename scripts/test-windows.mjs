@@ -64,7 +64,11 @@ function unpackWine() {
 /** The path of a file of this system, as Windows programs see it. */
 const seen = (path) => `Z:${path.replaceAll('/', '\\')}`;
 
-/** Runs a Windows program; what it prints goes to `output`, a file: it cannot write into a pipe of this system. */
+/**
+ * Runs a Windows program; what it prints goes to `output`, a file: it cannot write into a pipe of this system. Wine's
+ * server is asked to end, since it writes the registry only then, in which there is, for one, the path by which a process
+ * finds another.
+ */
 function run(command, output, environment = {}, timeout = patience) {
   const script = `
     set -e
@@ -75,8 +79,10 @@ function run(command, output, environment = {}, timeout = patience) {
     done
     mkdir -p "$folder/proc"
     mount -t proc proc "$folder/proc"
-    exec chroot "$folder" sh -c 'cd "$1"; output=$2; shift 2; exec "$@" >"$output" 2>&1 </dev/null' \\
-      sh '${root}' "$output" "$@"`;
+    exec chroot "$folder" sh -c '
+      cd "$1"; output=$2; shift 2
+      "$@" >"$output" 2>&1 </dev/null; status=$?
+      wineserver -k; wineserver -w; exit $status' sh '${root}' "$output" "$@"`;
   return spawnSync('unshare', [...namespaces, 'sh', '-c', script, 'sh', wineFolder, output, wine, ...command], {
     timeout,
     killSignal: 'SIGKILL',
@@ -152,9 +158,14 @@ const mocha = [join(root, 'node_modules/mocha/bin/mocha.js'), '--no-config', '--
 const hooks = ['--require', './out/test/helpers/root-hooks.js'];
 const report = join(cache, 'report.json');
 const counts = { passes: 0, failures: 0, pending: 0 };
-const failures = [];
 
-/** The failures of one test file; one that did not end is a failure, too. */
+function fail(what) {
+  console.log(`  FAILED ${what}`);
+}
+
+const oneLine = (text) => text.replaceAll(/\s*\n\s*/g, ' | ').slice(0, 500);
+
+/** Runs one test file, and tells what failed; one that did not end is a failure, too. */
 function test(file) {
   rmSync(report, { force: true });
   const json = ['--reporter', 'json', '--reporter-option', `output=${seen(report)}`];
@@ -165,15 +176,14 @@ function test(file) {
   const name = relative(join(root, 'out/test'), file);
   if (!existsSync(report)) {
     counts.failures++;
-    const last = readFileSync(log, 'utf8').trim().split('\n').slice(-3).join(' | ');
-    failures.push(`${name}: did not end by itself (status ${status}): ${last}`);
     console.log(`${name}: did not end by itself, after ${seconds} s`);
+    fail(`status ${status}: ${oneLine(readFileSync(log, 'utf8').trim().split('\n').slice(-3).join('\n'))}`);
     return;
   }
   const { stats, failures: failed } = JSON.parse(readFileSync(report, 'utf8'));
   for (const key of Object.keys(counts)) counts[key] += stats[key];
-  for (const { fullTitle, err } of failed) failures.push(`${name}: ${fullTitle}: ${err.message?.split('\n')[0]}`);
   console.log(`${name}: ${stats.passes} passed, ${stats.failures} failed, ${stats.pending} skipped, in ${seconds} s`);
+  for (const { fullTitle, err } of failed) fail(`${fullTitle}: ${oneLine(err.message ?? '')}`);
 }
 
 const all = chosen.length > 0 ? chosen.map((file) => join(root, file)) : filesIn(join(root, 'out/test'));
@@ -185,13 +195,14 @@ if (chosen.length === 0) {
   const status = run([seen(node), seen(program), 'C:\\sparse', '10'], log, environment);
   rmSync(file, { force: true });
   console.log(`a sparse file of 10 GiB: ${status === 0 ? 'survived' : `failed (status ${status})`}`);
-  if (status !== 0)
-    failures.push(`a sparse file: ${readFileSync(log, 'utf8').trim().split('\n').slice(-12).join('\n  ')}`);
+  if (status !== 0) {
+    counts.failures++;
+    fail(readFileSync(log, 'utf8').trim().split('\n').slice(-12).join('\n  '));
+  }
 }
 
-for (const failure of failures) console.log(`  FAILED ${failure}`);
 console.log(
   `\ntest:windows: ${counts.passes} passed, ${counts.failures} failed, ${counts.pending} skipped; ` +
-    `${failures.length === 0 ? 'passed' : 'FAILED'}`,
+    `${counts.failures === 0 ? 'passed' : 'FAILED'}`,
 );
-process.exit(failures.length === 0 ? 0 : 1);
+process.exit(counts.failures === 0 ? 0 : 1);
