@@ -10,7 +10,8 @@ import { MappedFile, type MappedFileHandle, WindowPool } from 'sliding-mmap';
 import { codeOf } from '../helpers/errors.js';
 import { Fifo } from '../helpers/fifos.js';
 import { byteAt, Folder, oracle } from '../helpers/files.js';
-import { cannotMap, itUnless, notByDescriptor, onlyLinuxTells } from '../helpers/systems.js';
+import { granule } from '../helpers/sizes.js';
+import { cannotMap, itUnless, noFifos, notByDescriptor, onlyLinuxTells } from '../helpers/systems.js';
 
 const readerWorker = new URL('../helpers/handle-reader.worker.js', import.meta.url);
 const readerProgram = fileURLToPath(new URL('../helpers/handle-reader.program.js', import.meta.url));
@@ -70,12 +71,16 @@ describe('handles', () => {
 
   it('carry the options, which the one who opens may override', () => {
     using folder = new Folder();
-    using file = MappedFile.openSync(folder.file(100_000), 'r+', { windowSize: 8192 });
+    using file = MappedFile.openSync(folder.file(100_000), 'r+', { windowSize: 2 * granule });
     const handle = file.handle();
     using same = MappedFile.openSync(handle);
-    assert.deepEqual([same.isWritable, same.stats().windowSize, same.backing], [true, 8192, file.backing]);
-    using reader = MappedFile.openSync(handle, 'r', { windowSize: 16_384, backing: 'read', pool: new WindowPool() });
-    assert.deepEqual([reader.isWritable, reader.stats().windowSize, reader.backing], [false, 16_384, 'read']);
+    assert.deepEqual([same.isWritable, same.stats().windowSize, same.backing], [true, 2 * granule, file.backing]);
+    using reader = MappedFile.openSync(handle, 'r', {
+      windowSize: 4 * granule,
+      backing: 'read',
+      pool: new WindowPool(),
+    });
+    assert.deepEqual([reader.isWritable, reader.stats().windowSize, reader.backing], [false, 4 * granule, 'read']);
     using appender = MappedFile.openSync(handle, 'a');
     appender.writeSync('!');
     assert.equal(file.refreshSync(), 100_001);
@@ -172,7 +177,7 @@ describe('handles', () => {
     }
   });
 
-  it('are not to be had of what has no positions, and of a spool when all has arrived', async () => {
+  itUnless(noFifos, 'are not to be had of what has no positions, and of a spool when all has arrived', async () => {
     using folder = new Folder();
     const fifo = new Fifo(folder);
     {

@@ -12,7 +12,7 @@ import { attemptAsync, codeOf, type Outcome } from '../helpers/errors.js';
 import { Fifo } from '../helpers/fifos.js';
 import { byteAt, Folder, oracle } from '../helpers/files.js';
 import { configurations, granule } from '../helpers/sizes.js';
-import { cannotMap, itUnless, onlyLinuxTells } from '../helpers/systems.js';
+import { cannotMap, itUnless, noFifos, onlyLinuxTells, tellsNoResidency } from '../helpers/systems.js';
 
 const { Advisor } = adviceModule as unknown as {
   Advisor: new () => { ignored: Set<Advice>; tell(id: number, offset: number, length: number, advice: Advice): void };
@@ -232,7 +232,7 @@ describe('residency', () => {
     assert.equal(file.residency().resident, pages);
   });
 
-  it('of a part is that of the pages it touches, and ends with the file', () => {
+  itUnless(tellsNoResidency, 'of a part is that of the pages it touches, and ends with the file', () => {
     using folder = new Folder();
     using file = MappedFile.openSync(folder.file(3 * page + 1));
     const pages = (start?: number | bigint, end?: number | bigint): number => file.residency(start, end).pages;
@@ -259,7 +259,7 @@ describe('residency', () => {
     for (const position of positions) assert.equal(map[position / page], 1);
   });
 
-  it('of memory is what is written of it', () => {
+  itUnless(tellsNoResidency, 'of memory is what is written of it', () => {
     using memory = MappedFile.anonymous(16 * MiB);
     memory.setUint8(3 * MiB, 1);
     const { resident, map } = memory.residency();
@@ -267,7 +267,7 @@ describe('residency', () => {
     assert.equal(map[3 * 256], 1);
   });
 
-  it('is not told of what has no size', () => {
+  itUnless(noFifos, 'is not told of what has no size', () => {
     using folder = new Folder();
     using pipe = MappedFile.openSync(new Fifo(folder).path);
     for (const call of [() => pipe.residency(), () => pipe.advise('random')]) {

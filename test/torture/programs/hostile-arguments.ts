@@ -446,6 +446,7 @@ function tidyUp(): void {
 }
 
 function descriptors(): string[] {
+  if (process.platform !== 'linux') return []; // only there a process lists its own
   return fs.readdirSync('/proc/self/fd').flatMap((fd) => {
     try {
       return [fs.readlinkSync(`/proc/self/fd/${fd}`)];
