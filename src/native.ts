@@ -216,7 +216,7 @@ export interface Native {
    * their number. The position is a multiple of the page size.
    */
   residency(fd: number, position: number, map: Uint8Array): number;
-  /** Maps a range for `lockPin`, which keeps its pages in memory until `releasePin`. Both numbers are whole granules. */
+  /** Maps a range for `lockPin`, which keeps its pages in memory until `releasePin`. The position is a whole granule. */
   createPin(fd: number, position: number, length: number): NativePin | number;
   lockPin(pin: NativePin): Promise<number>;
   releasePin(pin: NativePin): void;

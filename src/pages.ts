@@ -107,10 +107,11 @@ export class Pages {
     const length = range.end - range.start;
     if (length === 0) return;
     const from = Math.floor(range.start / granularity) * granularity;
-    const reserved = roundUp(range.end - from, granularity);
+    const pinned = range.end - from;
+    const reserved = roundUp(pinned, granularity);
     this.#pool.admitView(reserved, this.#cache.path, range.start);
-    let hold = native.createPin(this.#cache.fd, from, reserved);
-    while (hold === -ENOMEM && this.#pool.shrink()) hold = native.createPin(this.#cache.fd, from, reserved);
+    let hold = native.createPin(this.#cache.fd, from, pinned);
+    while (hold === -ENOMEM && this.#pool.shrink()) hold = native.createPin(this.#cache.fd, from, pinned);
     if (typeof hold === 'number') {
       this.#pool.viewReleased(reserved);
       if (hold !== -ENOMEM) throw this.#notMappable(hold);

@@ -7,6 +7,7 @@
 
 #include "core/mapping.h"
 #include "core/os.h"
+#include "core/range.h"
 #include "napi/arguments.h"
 #include "napi/bindings.h"
 #include "napi/environment.h"
@@ -47,11 +48,16 @@ Napi::Value CreatePin(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int64_t position = IntegerAt(info, 1);
   size_t length;
-  if (position < 0 || !SizeAt(info, 2, &length)) return Failure(env, ENOMEM);
+  uint64_t whole;
+  if (position < 0 || !SizeAt(info, 2, &length) || !RoundUp(length, os::Granularity(), &whole) ||
+      whole > SIZE_MAX) {
+    return Failure(env, ENOMEM);
+  }
+  const size_t capacity = static_cast<size_t>(whole);
   auto mapping = std::make_shared<Mapping>();
-  int error = mapping->Reserve(length, static_cast<uint64_t>(position));
+  int error = mapping->Reserve(capacity, static_cast<uint64_t>(position));
   if (error == ENOMEM && Environment::Of(env).GiveBack()) {
-    error = mapping->Reserve(length, static_cast<uint64_t>(position));
+    error = mapping->Reserve(capacity, static_cast<uint64_t>(position));
   }
   if (error == 0) {
     error = mapping->Slide(DescriptorAt(info, 0), static_cast<uint64_t>(position), length, os::Access::kRead,

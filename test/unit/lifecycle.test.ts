@@ -7,7 +7,7 @@ import { collect } from '../helpers/collect.js';
 import { byteAt, Folder, oracle } from '../helpers/files.js';
 import { openFiles } from '../helpers/root-hooks.js';
 import { configurations, granule } from '../helpers/sizes.js';
-import { cannotMap, itUnless, tellsNoResidency } from '../helpers/systems.js';
+import { cannotMap, itUnless } from '../helpers/systems.js';
 
 type Call = (file: MappedFile) => unknown;
 
@@ -58,10 +58,13 @@ const calls: Record<string, Call> = {
   stats: (file) => file.stats(),
   handle: (file) => file.handle(),
   advise: (file) => file.advise('random'),
-  ...(tellsNoResidency === false && { residency: (file: MappedFile) => file.residency() }),
   pin: (file) => file.pin(0, 4),
   unpin: (file) => file.unpin(),
-  dropCache: (file) => file.dropCache(),
+  // Windows has calls for neither.
+  ...(process.platform !== 'win32' && {
+    residency: (file: MappedFile) => file.residency(),
+    dropCache: (file: MappedFile) => file.dropCache(),
+  }),
 };
 const writes = /^(set|write|truncate)/;
 
