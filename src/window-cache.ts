@@ -654,8 +654,11 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#settle(position, length);
     const done = native.write(this.fd, source, offset, length, position);
     if (done < 0) throw this.#errors.system(-done, 'write', position, length);
-    // Where it was aimed at a position, the file reaches as far as it was just written.
-    if (position >= 0 && !this.appending && position + done > this.#size) this.#resized(position + done);
+    // Where it was aimed at a position, the file reaches at least as far as it was just written.
+    if (position >= 0 && !this.appending && position + done > this.#size) {
+      this.#resized(position + done);
+      this.#mayBeLonger = true;
+    }
     return this.#haveWritten(done, position);
   }
 

@@ -158,6 +158,17 @@ describe('a file that is written past its end', () => {
   }
 });
 
+describe('a file that others made longer', () => {
+  it('has their size after a write past the end that was known', () => {
+    using folder = new Folder();
+    const path = folder.file(100);
+    using file = MappedFile.openSync(path, 'r+');
+    fs.appendFileSync(path, Buffer.alloc(5000));
+    file.writeSync(oracle(200, 10), 0, 10, 200);
+    assert.equal(file.size, 5100);
+  });
+});
+
 describe('a file that another process cuts', () => {
   it('between two blocks of lines, backwards: an error, and no zeroed rest of a page', () => {
     using folder = new Folder();
