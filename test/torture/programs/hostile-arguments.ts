@@ -370,6 +370,11 @@ function makeShared(): void {
   });
 }
 
+function affordable(size: unknown): unknown {
+  if (typeof size === 'bigint') return size < 2n ** 45n ? size % 2n ** 20n : size;
+  return typeof size === 'number' && Math.abs(size) < 2 ** 45 ? size % 2 ** 20 : size;
+}
+
 async function call(name: string, target: unknown, method: Method, manner: Manner = 'right'): Promise<void> {
   called++;
   perMethod.set(name, (perMethod.get(name) ?? 0) + 1);
@@ -378,7 +383,7 @@ async function call(name: string, target: unknown, method: Method, manner: Manne
     args = arguments_();
     if (leading[name] !== undefined && random.chance(0.5)) args[0] = leading[name]();
     // Room is taken for all of it, and the name stays for the next run.
-    if (/\.static shared/.test(name) && typeof args[1] === 'number' && Math.abs(args[1]) < 2 ** 45) args[1] %= 2 ** 20;
+    if (/\.static shared/.test(name)) args[1] = affordable(args[1]);
     if (blocking[name] !== undefined) args[blocking[name]] = { timeout: random.below(2) };
     const returned = method.apply(target, args);
     const result = await (waiting.has(name) ? soon(Promise.resolve(returned)) : returned);
