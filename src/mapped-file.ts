@@ -1065,7 +1065,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     return this.refreshSync();
   }
 
-  /** As {@link refresh}: one fstat(2), which does not wait for the device. */
+  /** As {@link refresh}: one statx(2) or fstat(2), which does not wait for the device. */
   refreshSync(): number {
     this.#cache.enter();
     this.#cache.refreshViews();

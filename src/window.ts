@@ -96,7 +96,7 @@ const nothing = new DataView(new ArrayBuffer(0));
 /**
  * The window that a file used last, as scalars see it: whatever they look at lies in this one object. Each load on their
  * way is one that the processor has to keep open while the page comes from memory, and it can keep so many only: by way of
- * cache, table and window, random scalars took twice as long.
+ * cache, table and window, random scalars took 1.5 times as long.
  *
  * A window shown here says itself when it is taken away: it would be read and written as what it was.
  */

@@ -3,7 +3,7 @@
  *
  * A descriptor is a number that anybody in the process may close, through node:fs too, and that the system then gives
  * to another file. So nothing is concluded from the number: after bytes were copied out of a window, one system call
- * tells whether the descriptor is still the mapped file's: fstat(2), which also tells how long that file was then, or a
+ * tells whether the descriptor is still the mapped file's: statx(2), which also tells how long that file was then, or a
  * cheaper one. Only bytes that were inside it are handed out; everything else goes to node:fs.
  */
 import fs from 'node:fs';

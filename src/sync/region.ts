@@ -73,7 +73,7 @@ export class Region {
     return this.cache.closed ? this.#errors.closed() : invalidState('It is disposed');
   }
 
-  /** Throws when the region is released, or the file has become too short for it: one fstat(2). */
+  /** Throws when the region is released, or the file has become too short for it: one statx(2) or fstat(2). */
   check(): void {
     if (this.words.length === 0) throw this.gone();
     const seen = faults[0] as number;

@@ -214,8 +214,6 @@ describe('handles', () => {
       fc.constantFrom('r', 'w', 'wx+', '/dev/zero', '/proc/self/mem', '..', '/', '\0', '-1', '99999999999999999999'),
     );
     const fields = Object.fromEntries(Object.keys(handle).map((key) => [key, anything]));
-    // Without it, what has an `fd` is a FileHandle, of whatever that is open on.
-    fields.mappedFile = anything.filter((value) => value !== undefined);
     fc.assert(
       fc.property(fc.record(fields, { requiredKeys: [] }), fc.boolean(), (wrong, whole) => {
         const given = { ...(whole ? handle : {}), mappedFile: 1, ...wrong } as MappedFileHandle;
@@ -227,6 +225,8 @@ describe('handles', () => {
           return;
         }
         try {
+          // Without `mappedFile`, what has an `fd` is a FileHandle, of whatever that is open on.
+          if (given.mappedFile === undefined) return;
           assert.deepEqual([opened.size, opened.getUint8(3)], [1000, byteAt(3)], 'the same file or none');
         } finally {
           opened.closeSync();
