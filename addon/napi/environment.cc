@@ -200,6 +200,7 @@ void Environment::Forget(uint32_t id) {
   if (found == leases_.end()) return;
   if (found->second->piece) TakeBackChunk(found->second.get());
   found->second->unreachable = true;
+  DropReference(found->second.get());
   leases_.erase(found);
 }
 
@@ -210,17 +211,22 @@ void Environment::Recount(Lease* lease) {
   lease->uncounted = 0;
 }
 
+void Environment::DropReference(Lease* lease) {
+  if (lease->buffer == nullptr) return;
+  napi_delete_reference(env_, lease->buffer);
+  lease->buffer = nullptr;
+}
+
 void Environment::Unmap(Lease* lease) {
   lease->mapping.Release();
   Recount(lease);
-  if (lease->buffer != nullptr) {
-    napi_delete_reference(env_, lease->buffer);
-    lease->buffer = nullptr;
-  }
+  DropReference(lease);
 }
 
 // The memory of the ArrayBuffer is free: nobody can touch it any more, in any thread, with one exception.
 // When the environment closes, the engine runs the finalizers of buffers that live on in other threads, too.
+// Deno calls in the midst of a collection, on whichever thread sweeps: no Node-API then. The reference is
+// left to Forget, which comes from the script.
 void Environment::Finalize(napi_env env, void*, void* hint) {
   auto* owner = static_cast<std::shared_ptr<Lease>*>(hint);
   Lease* lease = owner->get();
@@ -231,11 +237,8 @@ void Environment::Finalize(napi_env env, void*, void* hint) {
     lease->release_after_jobs = true;  // a flush holds the lease, and its range
     delete owner;
   } else if (!lease->orphaned && !(closing && lease->unreachable)) {
-    if (closing) {
-      lease->mapping.Release();
-    } else {
-      Of(env).Unmap(lease);
-    }
+    lease->mapping.Release();
+    if (!closing && lease->uncounted != 0) Of(env).Recount(lease);
     delete owner;
   }
   // else: the memory, and the lease that would unmap it, stay until the process ends

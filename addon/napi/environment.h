@@ -103,6 +103,7 @@ class Environment {
   std::shared_ptr<Rousing> rousing;
 
  private:
+  void DropReference(Lease* lease);
   // The engine drops the ArrayBuffer from its count of external memory: so must we.
   void Recount(Lease* lease);
   // Takes off the engine's count what an ArrayBuffer is about to add to it.

@@ -162,8 +162,11 @@ await step('views: shared, private, released at once and detached', () =>
 await step('a view that nobody released is unmapped by the collector', async () => {
   await withFile(100_000, async (file) => {
     const before = native.mappingCount();
-    for (let i = 0; i < 20; i++) assert.equal(file.view(i, 50_000).bytes[0], byteAt(i));
-    await collect();
+    // Several collections: those after the first find what a finalizer has spoiled.
+    for (let round = 0; round < 8; round++) {
+      for (let i = 0; i < 20; i++) assert.equal(file.view(i, 50_000).bytes[0], byteAt(i));
+      await collect();
+    }
     // Engines look through the stack for what may be a pointer, and keep one or the other.
     if (canCollect()) assert.ok(native.mappingCount() - before < 20, 'none was collected');
   });
