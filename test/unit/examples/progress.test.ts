@@ -14,8 +14,12 @@ function draw(isTTY: boolean, path: string, size: number | undefined, positions:
   } finally {
     progress.stop();
   }
+  let drawn = '';
+  // Node 26 gives the pieces that were written one by one.
+  for (let piece = output.read() as Buffer | null; piece !== null; piece = output.read() as Buffer | null)
+    drawn += piece.toString();
   // eslint-disable-next-line no-control-regex
-  return String(output.read() ?? '').replace(/\x1b[78]|\x1b\[[?\d;]*[A-Za-z]/g, '\n');
+  return drawn.replace(/\x1b[78]|\x1b\[[?\d;]*[A-Za-z]/g, '\n');
 }
 
 describe('log report: progress', () => {
