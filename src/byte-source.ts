@@ -52,6 +52,12 @@ export interface ByteSource {
    */
   borrow<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T;
 
+  /**
+   * As `borrow`, where that takes neither a copy nor, as far as known, the device; and where all the bytes were the
+   * file's. Otherwise `undefined`. Sources without windows leave it out.
+   */
+  peek?<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T | undefined;
+
   /** Brings the range into memory without blocking the event loop. Ranges past the end are cut. */
   prefetch(start: number, end: number): Promise<void>;
 

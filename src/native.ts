@@ -98,9 +98,17 @@ export interface Native {
   ): number;
   /**
    * Puts into `offsets`, which has room for `length`, where the byte stands in `[offset, offset + length)` of `bytes`,
-   * counted from `offset`; gives the number of places, or -1 for bad arguments.
+   * counted from `offset`; gives the number of places, -2 less that number where not all of these bytes are ASCII, or -1
+   * for bad arguments. Copies them to the beginning of `copy` on the way; what is told is true of the copy, then.
    */
-  findEach(bytes: Uint8Array, offset: number, length: number, byte: number, offsets: Uint32Array): number;
+  findEach(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    byte: number,
+    offsets: Uint32Array,
+    copy?: Uint8Array,
+  ): number;
   /** How often `needle` stands in `bytes`; a `wide` one is of 2-byte units, and so are its places. */
   count(bytes: Uint8Array, needle: Uint8Array, wide: boolean): number;
   /** Where the n-th of them (from 1) stands; -1 - k when there are only k. */

@@ -579,20 +579,23 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (length <= 0) return use(new Uint8Array(0));
     const window = this.#windows.of(position);
     if (window === undefined) return this.#borrowCopy(position, length, use);
-    const offset = position - window.start;
-    const bytes = window.bytes.subarray(offset, Math.min(offset + length, window.length));
-    const held = bytes.length; // 0 once the window is dropped
-    window.pins++;
-    let result: T;
-    try {
-      result = use(bytes);
-    } finally {
-      window.pins--;
-    }
+    const { result, held } = useWindow(window, position, length, use);
     if (this.#findLostPages()) throw this.#lost(position, held);
     // However short: it may be the last piece of a long search.
     if (position + held > this.refreshSync()) throw this.#truncated(position, held);
     return result;
+  }
+
+  peek<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T | undefined {
+    this.enter();
+    if (this.strict || position >= this.#size) return undefined;
+    const window = this.#windows.at(position, 1);
+    if (window === undefined) return undefined;
+    const offset = position - window.start;
+    // Not only for the time it takes: on tmpfs, a hole that is looked at through a mapping takes memory.
+    if (native.isCold(window.id, offset, Math.min(length, window.length - offset)) !== 0) return undefined;
+    const { result, held } = useWindow(window, position, length, use);
+    return this.#findLostPages() || position + held > this.refreshSync() ? undefined : result;
   }
 
   #borrowCopy<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T {
@@ -1283,6 +1286,24 @@ function attempt(run: () => void): { error: unknown } | undefined {
     run();
   } catch (error) {
     return { error };
+  }
+}
+
+/** Gives what `use` makes of `length` bytes from `position` of the window, or of those that there are, and their number. */
+function useWindow<T>(
+  window: Window,
+  position: number,
+  length: number,
+  use: (bytes: Uint8Array) => T,
+): { result: T; held: number } {
+  const offset = position - window.start;
+  const bytes = window.bytes.subarray(offset, Math.min(offset + length, window.length));
+  const held = bytes.length; // 0 once the window is dropped
+  window.pins++;
+  try {
+    return { result: use(bytes), held };
+  } finally {
+    window.pins--;
   }
 }
 

@@ -45,6 +45,19 @@ const uint8_t* LibraryFind(const uint8_t* from, const uint8_t* end, const uint8_
 #endif
 }
 
+// The bytes from `offset` on, behind which `count` places and the bits of `all` were found.
+template <bool kCopies>
+Places FindRest(const uint8_t* at, size_t length, uint8_t byte, uint32_t* offsets, uint8_t* copy,
+                size_t offset, uint8_t all, size_t count) {
+  for (; offset < length; ++offset) {
+    const uint8_t value = at[offset];
+    if constexpr (kCopies) copy[offset] = value;
+    all |= value;
+    if (value == byte) offsets[count++] = static_cast<uint32_t>(offset);
+  }
+  return {count, all < 0x80};
+}
+
 #if defined(__GNUC__)
 // The compiler's vectors: one instruction where the processor has it, several where it does not.
 typedef uint8_t Vector16 __attribute__((vector_size(16)));
@@ -98,53 +111,63 @@ __attribute__((always_inline)) inline size_t CountIn(const uint8_t* at, size_t l
   return count;
 }
 
-template <typename Vector>
-__attribute__((always_inline)) inline size_t FindEachIn(const uint8_t* at, size_t length, uint8_t byte,
-                                                        uint32_t* offsets) {
+// Each byte is loaded once, so that what is told is true of the copy, whoever writes into the bytes
+// meanwhile.
+template <typename Vector, bool kCopies>
+__attribute__((always_inline)) inline Places FindEachIn(const uint8_t* at, size_t length, uint8_t byte,
+                                                        uint32_t* offsets, uint8_t* copy) {
   constexpr size_t kWidth = sizeof(Vector);
   const Vector wanted = Vector{} + byte;
-  size_t found = 0;
+  Vector all = {};
+  size_t count = 0;
   size_t offset = 0;
   for (; length - offset >= kWidth; offset += kWidth) {
     Vector bytes;
     memcpy(&bytes, at + offset, kWidth);
+    if constexpr (kCopies) memcpy(copy + offset, &bytes, kWidth);
+    all |= bytes;
     const Vector hits = reinterpret_cast<Vector>(bytes == wanted);
     uint64_t lanes[kWidth / 8];
     memcpy(lanes, &hits, kWidth);
     for (size_t i = 0; i < kWidth / 8; ++i) {
       for (uint64_t lane = lanes[i]; lane != 0;) {
         const int index = FirstByte(lane);
-        offsets[found++] = static_cast<uint32_t>(offset + i * 8) + static_cast<uint32_t>(index);
+        offsets[count++] = static_cast<uint32_t>(offset + i * 8) + static_cast<uint32_t>(index);
         lane &= ~ByteMask(index);
       }
     }
   }
-  for (; offset < length; ++offset) {
-    if (at[offset] == byte) offsets[found++] = static_cast<uint32_t>(offset);
-  }
-  return found;
+  uint8_t bits = 0;
+  for (size_t i = 0; i < kWidth; ++i) bits |= all[i];
+  return FindRest<kCopies>(at, length, byte, offsets, copy, offset, bits, count);
 }
 
 #if defined(SLIDING_MMAP_WIDE)
 // By masks of one bit for each byte, which only the processor's own instruction makes.
-SLIDING_MMAP_WIDE size_t FindEachWide(const uint8_t* at, size_t length, uint8_t byte, uint32_t* offsets) {
+template <bool kCopies>
+SLIDING_MMAP_WIDE Places FindEachWide(const uint8_t* at, size_t length, uint8_t byte, uint32_t* offsets,
+                                      uint8_t* copy) {
   const __m256i wanted = _mm256_set1_epi8(static_cast<char>(byte));
-  size_t found = 0;
+  __m256i all = _mm256_setzero_si256();
+  size_t count = 0;
   size_t offset = 0;
   for (; length - offset >= 64; offset += 64) {
     const auto* bytes = reinterpret_cast<const __m256i*>(at + offset);
-    const auto low =
-        static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(bytes), wanted)));
-    const auto high =
-        static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(bytes + 1), wanted)));
+    const __m256i first = _mm256_loadu_si256(bytes);
+    const __m256i second = _mm256_loadu_si256(bytes + 1);
+    if constexpr (kCopies) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(copy + offset), first);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(copy + offset + 32), second);
+    }
+    all = _mm256_or_si256(all, _mm256_or_si256(first, second));
+    const auto low = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(first, wanted)));
+    const auto high = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(second, wanted)));
     for (uint64_t mask = low | uint64_t{high} << 32; mask != 0; mask &= mask - 1) {
-      offsets[found++] = static_cast<uint32_t>(offset) + static_cast<uint32_t>(__builtin_ctzll(mask));
+      offsets[count++] = static_cast<uint32_t>(offset) + static_cast<uint32_t>(__builtin_ctzll(mask));
     }
   }
-  for (; offset < length; ++offset) {
-    if (at[offset] == byte) offsets[found++] = static_cast<uint32_t>(offset);
-  }
-  return found;
+  const uint8_t high_bits = _mm256_movemask_epi8(all) == 0 ? 0 : 0x80;
+  return FindRest<kCopies>(at, length, byte, offsets, copy, offset, high_bits, count);
 }
 
 SLIDING_MMAP_WIDE size_t CountWide(const uint8_t* at, size_t length, uint8_t byte) {
@@ -187,6 +210,18 @@ int64_t FindAligned(const uint8_t* haystack, size_t length, size_t from, const u
   return -1;
 }
 
+template <bool kCopies>
+Places FindEachBy(const uint8_t* at, size_t length, uint8_t byte, uint32_t* offsets, uint8_t* copy) {
+#if defined(SLIDING_MMAP_WIDE)
+  if (HasWide()) return FindEachWide<kCopies>(at, length, byte, offsets, copy);
+#endif
+#if defined(__GNUC__)
+  return FindEachIn<Vector16, kCopies>(at, length, byte, offsets, copy);
+#else
+  return FindRest<kCopies>(at, length, byte, offsets, copy, 0, 0, 0);
+#endif
+}
+
 }  // namespace
 
 size_t CountByte(const uint8_t* at, size_t length, uint8_t byte) {
@@ -200,19 +235,9 @@ size_t CountByte(const uint8_t* at, size_t length, uint8_t byte) {
 #endif
 }
 
-size_t FindEach(const uint8_t* at, size_t length, uint8_t byte, uint32_t* offsets) {
-#if defined(SLIDING_MMAP_WIDE)
-  if (HasWide()) return FindEachWide(at, length, byte, offsets);
-#endif
-#if defined(__GNUC__)
-  return FindEachIn<Vector16>(at, length, byte, offsets);
-#else
-  size_t found = 0;
-  for (size_t i = 0; i < length; ++i) {
-    if (at[i] == byte) offsets[found++] = static_cast<uint32_t>(i);
-  }
-  return found;
-#endif
+Places FindEach(const uint8_t* at, size_t length, uint8_t byte, uint32_t* offsets, uint8_t* copy) {
+  return copy == nullptr ? FindEachBy<false>(at, length, byte, offsets, copy)
+                         : FindEachBy<true>(at, length, byte, offsets, copy);
 }
 
 int64_t Find(const uint8_t* haystack, size_t length, const uint8_t* needle, size_t needle_length) {

@@ -18,9 +18,15 @@ int64_t FindLast(const uint8_t* haystack, size_t length, const uint8_t* needle, 
 // How often the byte stands in [at, at + length).
 size_t CountByte(const uint8_t* at, size_t length, uint8_t byte);
 
+// What was found on the way through bytes: a number of places, and whether they all are ASCII.
+struct Places {
+  size_t count;
+  bool is_ascii;
+};
+
 // Offsets from `at` of all places where the byte stands in [at, at + length), which is shorter than 4 GiB.
-// `offsets` has room for one at every place. Gives their number.
-size_t FindEach(const uint8_t* at, size_t length, uint8_t byte, uint32_t* offsets);
+// `offsets` has room for one at every place. Copies the bytes to `copy` on the way, unless that is null.
+Places FindEach(const uint8_t* at, size_t length, uint8_t byte, uint32_t* offsets, uint8_t* copy);
 
 // One needle, prepared for many searches; its bytes are the caller's. To ignore the case of ASCII letters,
 // they are in lower case.

@@ -99,9 +99,10 @@ Napi::Value Scan(const Napi::CallbackInfo& info) {
   return Result(env, static_cast<int64_t>(result.found));
 }
 
-// findEach(bytes, offset, length, byte, offsets): the number of places where the byte stands in
-// [offset, offset + length); `offsets` is a Uint32Array of `length` elements at least, and gets where they
-// are, counted from `offset`. -1 for arguments that are none.
+// findEach(bytes, offset, length, byte, offsets, copy): the number of places where the byte stands in
+// [offset, offset + length), or -2 less that number where not all of these bytes are ASCII; `offsets` is a
+// Uint32Array of `length` elements at least, and gets where they are, counted from `offset`. The bytes are
+// copied to the beginning of `copy`, unless it is undefined. -1 for arguments that are none.
 Napi::Value FindEachOf(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   size_t offset;
@@ -111,13 +112,17 @@ Napi::Value FindEachOf(const Napi::CallbackInfo& info) {
   void* data = nullptr;
   if (!SizeAt(info, 1, &offset) || !SizeAt(info, 2, &length) || length > UINT32_MAX) return Result(env, -1);
   const uint8_t* bytes = BytesOf(env, info[0], offset, length);
-  if (bytes == nullptr ||
+  const bool copies = !info[5].IsUndefined();
+  uint8_t* copy = copies ? BytesOf(env, info[5], 0, length) : nullptr;
+  if (bytes == nullptr || (copies && copy == nullptr) ||
       napi_get_typedarray_info(env, info[4], &type, &room, &data, nullptr, nullptr) != napi_ok ||
       type != napi_uint32_array || room < length) {
     return Result(env, -1);
   }
-  return Result(env, static_cast<int64_t>(FindEach(bytes, length, static_cast<uint8_t>(IdAt(info, 3)),
-                                                   static_cast<uint32_t*>(data))));
+  const Places places =
+      FindEach(bytes, length, static_cast<uint8_t>(IdAt(info, 3)), static_cast<uint32_t*>(data), copy);
+  const auto count = static_cast<int64_t>(places.count);
+  return Result(env, places.is_ascii ? count : -2 - count);
 }
 
 // find(array, offset, length, needle, last): where the needle, a Uint8Array, stands in the array's

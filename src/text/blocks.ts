@@ -54,6 +54,10 @@ export class WholeLines extends LineFormat {
     this.#utf8 = options.encoding === 'utf8' || options.encoding === 'utf-8';
   }
 
+  override findsPlacesIn(): boolean {
+    return false;
+  }
+
   override split(bytes: Buffer, from: number, to: number): Buffer[] | undefined {
     return this.maxLineLength < to - from ? undefined : [bytes.subarray(from, to)];
   }

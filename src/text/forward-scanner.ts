@@ -33,7 +33,7 @@ export class ForwardScanner extends LineScanner {
     return { target, position: this.base + this.#filled, from: this.base };
   }
 
-  override accept(bytes: number, isSlow = false): boolean {
+  override accept(bytes: number, isSlow = false, places?: number): boolean {
     this.#filled += bytes;
     const ended = bytes === 0 || this.base + this.#filled >= this.#end;
     const partial = !ended && this.#filled < this.block.length;
@@ -46,7 +46,7 @@ export class ForwardScanner extends LineScanner {
     const grown = this.block.length > this.blockSize;
     let to = ended && !grown ? block.length : this.#findEnd(block, from);
     if (to < 0 && ended) to = block.length;
-    if (to >= 0) return this.#cutBatch(block, from, to, ended);
+    if (to >= 0) return this.#cutBatch(block, from, to, ended, places);
     if (partial) return false;
 
     if (block.length - from >= this.longestBlock) return this.#overflow(block, from, ended);
@@ -86,9 +86,9 @@ export class ForwardScanner extends LineScanner {
   }
 
   /** Makes a batch of the whole lines in `[from, to)`, as far as none of them is too long. */
-  #cutBatch(block: Buffer, from: number, to: number, ended: boolean): boolean {
+  #cutBatch(block: Buffer, from: number, to: number, ended: boolean, places?: number): boolean {
     const { format } = this;
-    const lines = format.split(block, from, to);
+    const lines = format.split(block, from, to, places);
     if (lines !== undefined)
       return ended && to === block.length ? this.#finish(from, to, lines) : this.setBatch(lines, from, to);
     const ends = format.lineEnds(block, from, to);

@@ -8,6 +8,9 @@ import type { BlockRequest, LineScanner } from './line-scanner.js';
 import type { ResolvedOptions } from './options.js';
 import { ReverseScanner } from './reverse-scanner.js';
 
+/** Bytes of windows after which pages are let go: rarely, since every thread of the process is interrupted for it. */
+const STEP = 16 * 1024 * 1024;
+
 /** What another use of the machinery than lines brings with it. */
 export interface CursorHooks {
   /** Makes the scanner when the pass begins. */
@@ -39,6 +42,8 @@ export class LineCursor<T extends string | Buffer> {
   /** Why the pass was ended from outside, until somebody has been told. */
   #failure: { reason: unknown } | undefined;
   readonly #ahead: ReadAhead;
+  /** Byte offset from which pages of windows may be resident. */
+  #keptFrom: number;
   /** The read under way, and how to stop waiting for it. */
   #reading: Promise<unknown> | undefined;
   #target: Uint8Array | undefined;
@@ -53,6 +58,7 @@ export class LineCursor<T extends string | Buffer> {
     this.#blockSize = blockSize;
     this.#hooks = parts.hooks;
     const { start, end, reverse, follow } = options;
+    this.#keptFrom = start;
     this.#ahead = reverse ? new ReadAhead(source, start, -1) : new ReadAhead(source, end);
     if (follow !== undefined && parts.followable !== undefined) this.#follower = new Follower(parts.followable, follow);
   }
@@ -69,13 +75,40 @@ export class LineCursor<T extends string | Buffer> {
     if (this.#options.follow !== undefined) throw invalidState('lines that are followed need asynchronous iteration');
     try {
       for (let request = this.#next(); request !== undefined; request = this.#next())
-        if (this.#accept(this.#source.readIntoSync(request.target, request.position))) return true;
+        if (this.#read(request)) return true;
       this.close();
       return false;
     } catch (error) {
       this.close();
       throw error;
     }
+  }
+
+  /** One step of `fillSync`; true when lines are at hand. */
+  #read({ target, position, from }: BlockRequest): boolean {
+    const { format } = this.#options;
+    const source = this.#source;
+    // At the beginning of a block only, from where places are counted.
+    if (from === position && source.peek !== undefined && format.findsPlacesIn(target.length)) {
+      let bytes = 0;
+      const places = source.peek(position, target.length, (window) => {
+        bytes = window.length;
+        return format.copy(window, target);
+      });
+      if (places !== undefined) {
+        this.#letGo(position + bytes);
+        return this.#take(this.#scanner!.accept(bytes, false, places));
+      }
+    }
+    return this.#accept(source.readIntoSync(target, position));
+  }
+
+  /** Keeps the resident set bounded: what was looked at before `position` leaves it, piece by piece. */
+  #letGo(position: number): void {
+    if (position < this.#keptFrom + 2 * STEP) return;
+    this.#source.release(this.#keptFrom, position);
+    // The first fault in a piece maps pages on both sides of it, so that a piece goes once more with the next.
+    this.#keptFrom = position - STEP;
   }
 
   /** Makes the next batch without blocking; false when no line is left. One call at a time. */

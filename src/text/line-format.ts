@@ -1,5 +1,4 @@
 /** What a line is in bytes, and how its bytes become a value: encoding, delimiter and length limit. */
-import { isAscii } from 'node:buffer';
 import { toUSVString } from 'node:util';
 import { isUint8Array } from 'node:util/types';
 import { plainBytes } from '../bytes.js';
@@ -126,13 +125,23 @@ export class LineFormat {
     return drops && (this.unit === 1 || bytes[before + 1] === 0) ? before : end;
   }
 
+  /** Whether lines in a block of `length` bytes can be split where `copy` has found their ends. */
+  findsPlacesIn(length: number): boolean {
+    return this.#character !== undefined && this.unit === 1 && length <= places.length;
+  }
+
+  /** Copies bytes to the beginning of a block. What it gives, `split` of that block takes, and nothing comes between. */
+  copy(bytes: Uint8Array, block: Uint8Array): number {
+    return this.#places(bytes, 0, bytes.length, block);
+  }
+
   /**
    * The lines of `[from, to)`, which ends where a line ends, by splitting the decoded text; `undefined` where that is
-   * not possible, or where one of them may be longer than allowed.
+   * not possible, or where one of them may be longer than allowed. `found` is what `copy` gave for all of `bytes`.
    */
-  split(bytes: Buffer, from: number, to: number): Array<string | Buffer> | undefined {
+  split(bytes: Buffer, from: number, to: number, found?: number): Array<string | Buffer> | undefined {
     if (this.#character === undefined) return undefined;
-    const lines = this.#splitText(bytes, from, to);
+    const lines = this.#splitText(bytes, from, to, found);
     if (this.maxLineLength < to - from) {
       const safe = this.maxLineLength / BYTES_PER_UNIT[this.#encoding];
       if (lines.some((line) => line.length > safe)) return undefined;
@@ -181,22 +190,21 @@ export class LineFormat {
    * ASCII is decoded faster as Latin-1. Among other text, one wide character would make a whole block slow to decode and
    * its string twice as large, so that is decoded in pieces.
    */
-  #splitText(bytes: Buffer, from: number, to: number): string[] {
-    if (this.#encoding !== 'utf8') return this.#splitAs(this.#encoding, bytes, from, to);
-    if (isAscii(bytes.subarray(from, to))) return this.#splitAs('latin1', bytes, from, to);
+  #splitText(bytes: Buffer, from: number, to: number, found?: number): string[] {
+    const lines = this.#cut(bytes, from, to, found);
+    if (lines !== undefined) return lines;
+    if (this.#encoding !== 'utf8') return this.#splitDecoded(bytes, from, to);
     const all: string[] = [];
     for (let begin = from, end: number; begin < to; begin = end) {
       const at = this.find(bytes, begin + PIECE);
       end = at < 0 || at >= to ? to : at + this.delimiterLength;
-      const encoding = isAscii(bytes.subarray(begin, end)) ? 'latin1' : 'utf8';
-      for (const line of this.#splitAs(encoding, bytes, begin, end)) all.push(line);
+      for (const line of this.#cut(bytes, begin, end) ?? this.#splitDecoded(bytes, begin, end)) all.push(line);
     }
     return all;
   }
 
-  #splitAs(encoding: 'utf8' | 'latin1' | 'utf16le' | 'buffer', bytes: Buffer, from: number, to: number): string[] {
-    if (encoding === 'latin1' && to - from <= places.length) return this.#cut(bytes, from, to);
-    const lines = this.#text(encoding, bytes, from, to).split(this.#character!);
+  #splitDecoded(bytes: Buffer, from: number, to: number): string[] {
+    const lines = this.#text(this.#encoding, bytes, from, to).split(this.#character!);
     // What follows the last delimiter is a line only if it is not empty.
     const ended = lines.length - 1;
     if (lines[ended] === '') lines.pop();
@@ -208,11 +216,18 @@ export class LineFormat {
     return lines;
   }
 
-  /** As `#splitAs` for text whose characters are bytes: V8's `split` takes three times as long to cut it. */
-  #cut(bytes: Buffer, from: number, to: number): string[] {
+  /**
+   * As `#splitDecoded`, for text whose characters are bytes, which V8's `split` takes three times as long to cut;
+   * `undefined` for any other.
+   */
+  #cut(bytes: Buffer, from: number, to: number, found?: number): string[] | undefined {
+    if (this.unit > 1 || to - from > places.length) return undefined;
+    // Before the text there may be a byte-order mark only, and then `found` tells that not all of it is ASCII.
+    const looked = from === 0 && found !== undefined ? found : this.#places(bytes, from, to);
+    if (looked < 0 && this.#encoding !== 'latin1') return undefined;
     const text = bytes.toString('latin1', from, to);
-    const count = native.findEach(bytes, from, to - from, this.#delimiter[0]!, places);
     const drops = this.#dropsCarriageReturn;
+    const count = looked < 0 ? -2 - looked : looked;
     const lines = new Array<string>(count);
     let begin = 0;
     for (let i = 0; i < count; i++) {
@@ -223,6 +238,10 @@ export class LineFormat {
     }
     if (begin < text.length) lines.push(text.substring(begin));
     return lines;
+  }
+
+  #places(bytes: Uint8Array, from: number, to: number, copy?: Uint8Array): number {
+    return native.findEach(bytes, from, to - from, this.#delimiter[0]!, places, copy);
   }
 
   #text(encoding: LineEncoding, bytes: Buffer, from: number, to: number): string {

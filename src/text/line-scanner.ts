@@ -51,9 +51,10 @@ export abstract class LineScanner {
 
   /**
    * Takes the number of bytes that came, 0 for the end of the file. True when a batch is at hand, which may be empty.
-   * `isSlow`: more may not come soon, so that lines which are whole are not kept back.
+   * `isSlow`: more may not come soon, so that lines which are whole are not kept back. `places`: what
+   * {@link LineFormat.copy} gave, by which the bytes came.
    */
-  abstract accept(bytes: number, isSlow?: boolean): boolean;
+  abstract accept(bytes: number, isSlow?: boolean, places?: number): boolean;
 
   /** Byte offset at which the iteration stands after the first `count` lines of the batch. */
   abstract positionAfter(count: number): number;

@@ -5,8 +5,10 @@ import { nextTurn, turnIsSpent } from '../turn.js';
 import { LineCursor } from './line-cursor.js';
 import { resolveOptions, type LinesOptions } from './options.js';
 
-/** Bytes read at a time: more take longer from 64 KiB on, since they no longer stay in the processor's nearest caches. */
-const BLOCK_SIZE = 32 * 1024;
+/** Bytes read at a time: more take longer, since they no longer stay in the processor's nearer caches. */
+const BLOCK_SIZE = 64 * 1024;
+/** Of those who go backwards, most want the last lines only. */
+const REVERSE_BLOCK_SIZE = 32 * 1024;
 
 /** Lines between two looks at the clock. */
 const STEPS = 64;
@@ -39,11 +41,13 @@ export class Lines<T extends string | Buffer = string> implements Iterable<T>, A
   readonly #cursor: LineCursor<T>;
 
   /**
-   * Reads nothing yet. `blockSize` is the number of bytes read at a time, default 32 KiB; `followable` is needed only to
-   * follow. Throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE` for bad options.
+   * Reads nothing yet. `blockSize` is the number of bytes read at a time, default 64 KiB, backwards 32 KiB; `followable` is
+   * needed only to follow. Throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE` for bad options.
    */
-  constructor(source: ByteSource, options: LinesOptions<T> = {}, blockSize = BLOCK_SIZE, followable?: Followable) {
-    this.#cursor = new LineCursor<T>(source, resolveOptions(options), blockSize, { followable });
+  constructor(source: ByteSource, options: LinesOptions<T> = {}, blockSize?: number, followable?: Followable) {
+    const resolved = resolveOptions(options);
+    const length = blockSize ?? (resolved.reverse ? REVERSE_BLOCK_SIZE : BLOCK_SIZE);
+    this.#cursor = new LineCursor<T>(source, resolved, length, { followable });
   }
 
   /**

@@ -49,7 +49,7 @@ export interface LinesOptions<T extends string | Buffer = string> {
   delimiter?: number | string | Uint8Array | undefined;
   /**
    * Gives every line memory of its own. Default false: V8's strings of 13 characters and more are then slices that
-   * keep the block of (by default) 32 KiB that they were cut from in memory, and Buffers share such a block's
+   * keep the block of 64 KiB (with `reverse` 32) that they were cut from in memory, and Buffers share such a block's
    * ArrayBuffer, so keeping one line of each block keeps all the text. Takes about three times as long; who keeps only
    * a few lines of many may rather copy those: `(' ' + line).slice(1)`.
    */

@@ -72,6 +72,14 @@ export class MemoryTextSource implements ByteSource {
     return result;
   }
 
+  /** Where a read would have to wait, the bytes turn out not to be the file's. */
+  peek<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T | undefined {
+    if (position >= this.size) return undefined;
+    if (!this.#isCold(this.reads.length)) return this.borrow(position, length, use);
+    use(this.#window(position, length).map(() => 10));
+    return undefined;
+  }
+
   async prefetch(): Promise<void> {}
 
   release(): void {}

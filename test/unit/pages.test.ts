@@ -423,6 +423,28 @@ describe('small reads', () => {
   );
 });
 
+describe('lines', () => {
+  itUnless(
+    onlyLinuxTells || cannotMap,
+    'come out of windows where they are in memory, and put no page into a hole',
+    () => {
+      using memory = MappedFile.anonymous(8 * MiB);
+      memory.writeSync('a line of sixteen bytes\n'.slice(8).repeat(MiB / 16));
+      const { resident } = memory.residency();
+      let count = 0;
+      let length = 0;
+      for (const line of memory.lines()) {
+        count++;
+        length += line.length + 1;
+      }
+      assert.deepEqual([count, length], [MiB / 16 + 1, 8 * MiB + 1]); // the last has no end
+      assert.equal(memory.residency().resident, resident);
+      const { bytesRead } = memory.stats();
+      assert.ok(bytesRead >= 7 * MiB && bytesRead < 7.5 * MiB, `${bytesRead} bytes through the kernel`);
+    },
+  );
+});
+
 describe('dropCache', () => {
   itUnless(onlyLinuxTells, 'writes back first, and takes only whole pages of a part', async () => {
     using folder = new Folder();

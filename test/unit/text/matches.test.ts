@@ -299,8 +299,16 @@ describe('the search in bytes', () => {
           const counted = native.count(bytes, needle.subarray(0, 1), false);
           assert.equal(counted, places(bytes, needle.subarray(0, 1), true).length);
           const offsets = new Uint32Array(bytes.length);
-          const found = native.findEach(bytes, 0, bytes.length, wanted[0]!, offsets);
-          assert.deepEqual([...offsets.subarray(0, found)], places(bytes, needle.subarray(0, 1), true));
+          const copied = Buffer.alloc(bytes.length + 9, 1);
+          const isAscii = bytes.every((byte) => byte < 0x80);
+          for (const copy of [undefined, copied]) {
+            offsets.fill(0);
+            const found = native.findEach(bytes, 0, bytes.length, wanted[0]!, offsets, copy);
+            assert.equal(found >= 0, isAscii);
+            const count = isAscii ? found : -2 - found;
+            assert.deepEqual([...offsets.subarray(0, count)], places(bytes, needle.subarray(0, 1), true));
+          }
+          assert.deepEqual(copied, Buffer.concat([bytes, Buffer.alloc(9, 1)]));
           const results = new Uint32Array(1);
           const counts = native.scan(search([needle]), bytes, 0, bytes.length, overlapping, true, results);
           assert.deepEqual([counts, results[0]! >= bytes.length], [places(bytes, needle, overlapping).length, true]);
