@@ -35,11 +35,28 @@ const uint8_t* LastByte(const uint8_t* from, size_t length, uint8_t byte) {
 #endif
 }
 
-// The C library's search, which takes time in proportion to the haystack.
+// A search that takes time in proportion to the haystack: the C library's where it has one. Windows' has
+// none, and those of C++'s do not keep to it.
 const uint8_t* LibraryFind(const uint8_t* from, const uint8_t* end, const uint8_t* needle, size_t length) {
 #if defined(_WIN32)
-  const uint8_t* at = std::search(from, end, std::boyer_moore_searcher(needle, needle + length));
-  return at == end ? nullptr : at;
+  // Knuth, Morris and Pratt's: of each beginning of the needle, how long its longest end is that is one, too.
+  Array<size_t> borders;
+  if (!borders.Allocate(length)) {
+    const uint8_t* at = std::search(from, end, needle, needle + length);
+    return at == end ? nullptr : at;
+  }
+  const auto extend = [&](size_t matched, uint8_t byte) {
+    while (matched > 0 && needle[matched] != byte) matched = borders[matched - 1];
+    return needle[matched] == byte ? matched + 1 : 0;
+  };
+  borders[0] = 0;
+  for (size_t i = 1; i < length; ++i) borders[i] = extend(borders[i - 1], needle[i]);
+  size_t matched = 0;
+  for (const uint8_t* at = from; at != end; ++at) {
+    matched = extend(matched, *at);
+    if (matched == length) return at + 1 - length;
+  }
+  return nullptr;
 #else
   return static_cast<const uint8_t*>(memmem(from, static_cast<size_t>(end - from), needle, length));
 #endif
