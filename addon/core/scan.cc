@@ -6,7 +6,6 @@
 #endif
 
 #include <algorithm>
-#include <functional>
 #include <iterator>
 #include <new>
 #include <numeric>
