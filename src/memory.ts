@@ -53,11 +53,19 @@ export function createAnonymous(size: Position, options: MemoryOptions): { reque
   throw systemError(-status, 'ftruncate');
 }
 
+/**
+ * What no name has. Windows takes a name with a colon for a part of another file, drops dots and spaces at its end, and
+ * knows some characters as patterns (learn.microsoft.com, "Naming Files, Paths, and Namespaces").
+ */
+// eslint-disable-next-line no-control-regex
+const unfit = process.platform === 'win32' ? /[\0-\x1f<>:"/\\|?*]|[. ]$/ : /[/\\\0]/;
+
 /** Where the memory of a name is. Throws `ERR_INVALID_ARG_TYPE` and `ERR_INVALID_ARG_VALUE`. @internal */
 export function sharedPath(name: unknown): string {
   if (typeof name !== 'string') throw invalidArgType('name', 'of type string', name);
   const file = place.prefix + name;
-  if (name === '' || file === '.' || file === '..' || /[/\\\0]/.test(name) || Buffer.byteLength(file) > longestName) {
+  const isName = name !== '' && name !== '.' && name !== '..' && !unfit.test(name);
+  if (!isName || Buffer.byteLength(file) > longestName) {
     throw invalidArgValue('name', name, `must be a name of 1 to ${longestName} bytes without slashes`);
   }
   return path.join(place.folder, file);

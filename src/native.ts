@@ -291,7 +291,7 @@ function load(): Native {
     return require(path) as Native;
   } catch (cause) {
     // Most often the C or C++ library is older than those that it was linked with, or another one.
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const [why] = (cause instanceof Error ? cause.message : String(cause)).split(/\r?\n/, 1);
     throw new Error(`sliding-mmap cannot load its addon for ${system}, ${path}: ${why}. ${remedy}`, { cause });
   }
 }

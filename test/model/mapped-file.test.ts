@@ -9,6 +9,7 @@ import { MappedFile, type MappedView, type OpenFlags, type OpenOptions } from 's
 import { attempt, attemptAsync, codeOf, type Outcome } from '../helpers/errors.js';
 import { Folder, oracle } from '../helpers/files.js';
 import { type Configuration, configurations, granule } from '../helpers/sizes.js';
+import { cannotBeCut } from '../helpers/systems.js';
 
 const longest = 7 * granule;
 
@@ -373,7 +374,7 @@ class Run implements Disposable {
         return;
       }
       case 'truncate': {
-        this.#releaseViewsPast(command.size);
+        this.#releaseViewsPast(cannotBeCut === false ? command.size : 0);
         const ours = command.sync
           ? attempt(() => file.truncateSync(command.size))
           : await attemptAsync(() => file.truncate(command.size));
@@ -446,7 +447,8 @@ class Run implements Disposable {
           'ERR_MAPPED_FILE_CLOSED',
         );
         fs.closeSync(fd);
-        this.pairs[command.which] = this.#open(command.flags);
+        // The other file may be mapped.
+        this.pairs[command.which] = this.#open(command.flags === 'w+' && cannotBeCut !== false ? 'r+' : command.flags);
         return;
       }
       case 'outsideWrite': {
@@ -456,10 +458,12 @@ class Run implements Disposable {
         }
         return;
       }
-      case 'outsideTruncate':
-        this.#releaseViewsPast(command.size);
-        for (const name of ['ours', 'theirs'] as const) fs.truncateSync(this[name], command.size);
+      case 'outsideTruncate': {
+        const to = cannotBeCut === false ? command.size : Math.max(size, command.size);
+        this.#releaseViewsPast(to);
+        for (const name of ['ours', 'theirs'] as const) fs.truncateSync(this[name], to);
         return;
+      }
     }
   }
 

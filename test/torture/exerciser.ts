@@ -8,6 +8,7 @@ import fs from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { MappedFile, type MappedView, type OpenOptions, WindowPool } from 'sliding-mmap';
 import { native } from '#src/native.js';
+import { cannotBeCut } from '../helpers/systems.js';
 import { Program, Random, Scratch } from './support.js';
 
 const { granularity } = native;
@@ -529,7 +530,9 @@ class Exerciser {
   // --- size ------------------------------------------------------------------------------------------------------
 
   #newSize(): number {
-    const size = this.#random.chance(0.1) ? this.#random.below(10) : this.#position(mostBytes);
+    const any = this.#random.chance(0.1) ? this.#random.below(10) : this.#position(mostBytes);
+    // There is always somebody else who maps the file.
+    const size = cannotBeCut === false ? any : Math.max(any, this.#size);
     this.#note(`to ${size}`);
     return size;
   }

@@ -162,9 +162,10 @@ describe('borrowed chunks', () => {
       assert.deepEqual([native.mappingCount() - before, file.stats().views], [1, 1]);
       count++;
     }
-    assert.deepEqual([count, native.mappingCount() - before, file.stats().views], [50, 0, 0]);
+    const all = Math.ceil((bytes.length - 3) / 1000);
+    assert.deepEqual([count, native.mappingCount() - before, file.stats().views], [all, 0, 0]);
     // A file that has grown behind a piece's end shows what is there now.
-    const walk = file.chunks({ start: 40_000, chunkSize: 6000 })[Symbol.iterator]();
+    const walk = file.chunks({ start: bytes.length - 10_000, chunkSize: 6000 })[Symbol.iterator]();
     walk.next();
     fs.appendFileSync(name, Buffer.alloc(10_000, 'more'));
     assert.equal(Buffer.from(walk.next().value as Uint8Array).toString('latin1', 4000), 'more'.repeat(500));
