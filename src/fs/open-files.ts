@@ -49,7 +49,8 @@ class OpenFile {
     if (moved !== -EOPNOTSUPP) return moved === length;
     const cache = this.#cache ?? this.#map();
     if (cache === undefined) return false;
-    if (cache.copyOutResident(target, offset, length, position, this.#mark) === true) return true;
+    const copied = cache.copyOutResident(target, offset, length, position, this.#mark) === true;
+    if (copied && isReadable(this.#fd)) return true;
     this.#stillIs(cache);
     return false;
   }
