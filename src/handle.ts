@@ -131,7 +131,9 @@ function decimal(value: unknown, name: string): string {
  * its name, and its path.
  */
 function namesOf({ pid, fd, path }: MappedFileHandle): string[] {
-  return [`/proc/${pid}/fd/${fd}`, ...(path === undefined ? [] : [path])];
+  // Elsewhere that is a name like any other.
+  const descriptor = process.platform === 'linux' ? [`/proc/${pid}/fd/${fd}`] : [];
+  return path === undefined ? descriptor : [...descriptor, path];
 }
 
 /**
