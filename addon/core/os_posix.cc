@@ -380,7 +380,7 @@ bool IsResident(const void* address, size_t length) {
   const uintptr_t page = PageSize();
   const uintptr_t start = reinterpret_cast<uintptr_t>(address) / page * page;
   const uintptr_t end = reinterpret_cast<uintptr_t>(address) + length;
-  constexpr size_t kMostPages = 32;
+  constexpr size_t kMostPages = 32;  // a block of lines, 64 KiB, wherever it begins
   const size_t pages = (end - start + page - 1) / page;
   if (pages > kMostPages) return false;
 #if defined(__linux__)
