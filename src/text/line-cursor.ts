@@ -95,7 +95,8 @@ export class LineCursor<T extends string | Buffer> {
         bytes = window.length;
         return format.copy(window, target);
       });
-      if (places !== undefined) {
+      // Zeros may be those of a page that was cut and has grown again: the kernel's read hardly ever meets them.
+      if (places !== undefined && !Buffer.from(target.buffer, target.byteOffset, bytes).includes(0)) {
         this.#letGo(position + bytes);
         return this.#take(this.#scanner!.accept(bytes, false, places));
       }
