@@ -95,10 +95,11 @@ export class LineCursor<T extends string | Buffer> {
         bytes = window.length;
         return format.copy(window, target);
       });
-      // Zeros may be those of a page that was cut and has grown again: the kernel's read hardly ever meets them.
-      if (places !== undefined && !Buffer.from(target.buffer, target.byteOffset, bytes).includes(0)) {
+      if (places !== undefined) {
         this.#letGo(position + bytes);
-        return this.#take(this.#scanner!.accept(bytes, false, places));
+        // Zeros may be those of a page that was cut and has grown again: the kernel's read hardly ever meets them.
+        if (!Buffer.from(target.buffer, target.byteOffset, bytes).includes(0))
+          return this.#take(this.#scanner!.accept(bytes, false, places));
       }
     }
     return this.#accept(source.readIntoSync(target, position));
