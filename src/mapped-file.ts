@@ -236,7 +236,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /**
    * Removes the name of shared memory, as `fs.unlink` does: who has it open keeps it, and the name is free for another.
-   * Rejects with `ENOENT` where there is none.
+   * Rejects with `ENOENT` where there is none, and on Windows with `EPERM` while anybody has it mapped.
    *
    * @example
    * ```ts

@@ -66,7 +66,7 @@ export function sharedPath(name: unknown): string {
   const file = place.prefix + name;
   const isName = name !== '' && name !== '.' && name !== '..' && !unfit.test(name);
   if (!isName || Buffer.byteLength(file) > longestName) {
-    throw invalidArgValue('name', name, `must be a name of 1 to ${longestName} bytes without slashes`);
+    throw invalidArgValue('name', name, `must be a file name of 1 to ${longestName} bytes`);
   }
   return path.join(place.folder, file);
 }

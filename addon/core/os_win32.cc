@@ -514,9 +514,9 @@ int Rename(HANDLE handle, const std::wstring& name) {
 }  // namespace
 
 int OpenUnlinked(const char* folder, int* fd) {
-  // Shared with nobody, so that the name, which it has until it is closed, is of no use.
+  // It has its name until it is closed, and is opened again for locks and to be extended, so it is shared.
   HANDLE handle;
-  if (int error = OpenNew(Wide(folder), 0, FILE_FLAG_DELETE_ON_CLOSE, &handle)) return error;
+  if (int error = OpenNew(Wide(folder), kShareAll, FILE_FLAG_DELETE_ON_CLOSE, &handle)) return error;
   return DescriptorFor(handle, fd);
 }
 

@@ -1,6 +1,7 @@
 /**
  * Does one thing with what is in a file, `ACTION FILE N`, and dies just before its N-th atomic operation of it: as a
- * process by SIGKILL, as a worker by ending the thread. If it has fewer it ends as it should, with code 7.
+ * process by SIGKILL, as a worker by ending the thread. If it has fewer it ends as it should, with code 7; with code 8 if
+ * it fails, since on Windows who is killed has code 1.
  */
 import { isMainThread, workerData } from 'node:worker_threads';
 import { MappedFile } from 'sliding-mmap';
@@ -15,6 +16,13 @@ const [action, path, at] = (isMainThread ? process.argv.slice(2) : (workerData a
 function die(): void {
   if (isMainThread) process.kill(process.pid, 'SIGKILL');
   else process.exit(0);
+}
+
+if (isMainThread) {
+  process.setUncaughtExceptionCaptureCallback((error) => {
+    console.error(error);
+    process.exit(8);
+  });
 }
 
 let left = Infinity;
