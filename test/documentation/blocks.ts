@@ -21,10 +21,13 @@ export const pages: readonly string[] = ['README.md', 'CONTRIBUTING.md', ...docs
 /** All blocks of the pages, and of the comments in src/. */
 export function blocks(): Block[] {
   const sources = fs.readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' });
-  const modules = sources.filter((name) => name.endsWith('.ts')).sort();
+  const modules = sources
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => `src/${name.replaceAll(path.sep, '/')}`)
+    .sort();
   return [
     ...pages.flatMap((page) => blocksOf(page, /^()```(\S*)[^\n]*\n(.*?)^```$/gms)),
-    ...modules.flatMap((name) => blocksOf(`src/${name}`, /^( *\* ?)```(\S*)[^\n]*\n(.*?)^ *\* ?```$/gms)),
+    ...modules.flatMap((name) => blocksOf(name, /^( *\* ?)```(\S*)[^\n]*\n(.*?)^ *\* ?```$/gms)),
   ];
 }
 

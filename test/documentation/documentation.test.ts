@@ -128,7 +128,7 @@ describe('the documentation', () => {
 /** Whether a link of a page leads to a file, and to a heading in it. */
 function leads(page: string, target: string): boolean {
   const [file, heading] = target.split('#') as [string, string?];
-  const other = file === '' ? page : path.join(path.dirname(page), file);
+  const other = file === '' ? page : path.posix.join(path.posix.dirname(page), file);
   // The generated pages are made later.
   if (other.startsWith('docs/api/')) return true;
   if (!isThere(other)) return false;

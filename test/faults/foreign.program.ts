@@ -16,6 +16,11 @@ const scrypt = promisify(crypto.scrypt) as (password: Uint8Array, salt: Uint8Arr
 const read = promisify(fs.read);
 const write = promisify(fs.write);
 
+/** What Windows may say of a buffer that is released while its kernel fills it. */
+function released(error: NodeJS.ErrnoException): void {
+  if (process.platform !== 'win32' || error.code !== 'EACCES') throw error;
+}
+
 /** Address space of this process in bytes. */
 function addressSpace(): number {
   return Number(/VmSize:\s+(\d+) kB/.exec(fs.readFileSync('/proc/self/status', 'latin1'))?.[1]) * 1024;
@@ -34,8 +39,8 @@ const scenarios: Record<string, () => Promise<unknown>> = {
         const pending = [
           randomFill(view.bytes),
           scrypt(view.bytes.subarray(0, 24 * MiB), view.bytes.subarray(0, 9), 16),
-          read(fd, view.bytes, 0, size, 0),
-          read(fd, view.bytes, 0, size, 0),
+          read(fd, view.bytes, 0, size, 0).catch(released),
+          read(fd, view.bytes, 0, size, 0).catch(released),
           randomFill(view.bytes),
           write(fd, view.bytes, 0, 4096, 0).catch(() => {}),
         ];

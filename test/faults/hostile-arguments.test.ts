@@ -14,7 +14,7 @@ describe('hostile arguments', () => {
 
   it('survives functions of the language that somebody replaced', async () => {
     using folder = new Folder();
-    const result = await run(new URL('./replaced.program.js', import.meta.url), [folder.join('data')]);
+    const result = await run(new URL('./replaced.program.js', import.meta.url), [folder.path]);
     assert.deepEqual(result, { stdout: 'survived\n', stderr: '', code: 0, signal: null });
   });
 

@@ -1,4 +1,4 @@
-/** Works while one of the language's own functions is another: `replaced.program.js PATH`. */
+/** Works while one of the language's own functions is another: `replaced.program.js FOLDER`. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { MappedFile, WindowPool } from 'sliding-mmap';
@@ -6,7 +6,7 @@ import { attempt, attemptAsync } from '../helpers/errors.js';
 import { byteAt, oracle } from '../helpers/files.js';
 import { granule } from '../helpers/sizes.js';
 
-const path = process.argv[2] as string;
+const folder = process.argv[2] as string;
 const size = 20 * granule + 99;
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
 type Patch = (kept: ArrayBufferView[]) => [object, PropertyKey, PropertyDescriptor];
@@ -99,6 +99,8 @@ async function use(file: MappedFile): Promise<void> {
 
 for (const [name, patch] of Object.entries(patches)) {
   for (const small of [false, true]) {
+    // One for each: on Windows a file is not written anew while something of it is mapped.
+    const path = `${folder}/${name} ${small}`;
     fs.writeFileSync(path, oracle(0, size));
     const pool = new WindowPool({ limit: 16 * granule });
     const file = MappedFile.openSync(path, 'r+', small ? { windowSize: 1, pool } : {});
