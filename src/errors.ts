@@ -2,7 +2,28 @@
 import { constants as osConstants } from 'node:os';
 import { getSystemErrorMap, inspect } from 'node:util';
 
-/** Every `code` that a {@link MappedFileError} can carry. */
+/**
+ * Every `code` that a {@link MappedFileError} can carry:
+ *
+ * | `ERR_MAPPED_FILE_…` | when                                                                                        |
+ * | ------------------- | ------------------------------------------------------------------------------------------- |
+ * | `CLOSED`            | the file, or what was made from it, is closed or released                                   |
+ * | `TRUNCATED`         | the file was cut, so that it has no longer what was asked for, or what a view showed        |
+ * | `IO`                | its device failed                                                                           |
+ * | `NO_SPACE`          | its device is full, or the memory for it                                                    |
+ * | `READ_ONLY`         | it is not open for writing, or {@link MappedFile.protect} forbids it                        |
+ * | `NOT_MAPPABLE`      | it cannot be mapped, and was to be; or it cannot be read                                    |
+ * | `BUDGET`            | a view is more than its pool has room for                                                   |
+ * | `NOT_SEEKABLE`      | it has no positions (a pipe), no known end, or has not arrived so far (a spool)             |
+ * | `STALE`             | a handle leads to another file by now, or to none                                           |
+ * | `LINE_TOO_LONG`     | a line is longer than `maxLineLength`                                                       |
+ * | `INDEX_STALE`       | the file is not the one that the line index was made of                                     |
+ * | `INDEX_INVALID`     | a saved line index is none, or is damaged                                                   |
+ * | `DEADLOCK`          | who has a mutex asks for it                                                                 |
+ * | `TIMED_OUT`         | `timeout` has passed                                                                        |
+ * | `SYNC_INVALID`      | what is at the place of a mutex, ring, … is none                                            |
+ * | `RING_ENDED`        | a record is pushed into a ring that was ended                                               |
+ */
 export type MappedFileErrorCode =
   | 'ERR_MAPPED_FILE_CLOSED'
   | 'ERR_MAPPED_FILE_TRUNCATED'

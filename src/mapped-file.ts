@@ -204,7 +204,8 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * Memory that has a name, by which other processes of the same user open it: POSIX shared memory (shm_open(3)), which on
    * Linux are files in /dev/shm. With a `size`, in bytes, it is made, of zeros; without, the one that is there is opened.
-   * `name` has 1 to 255 bytes and no slashes. It stays until {@link unlinkShared} or the next start of the machine.
+   * `name` is a file name of 1 to 255 bytes (251 where it is not Linux), without slashes and backslashes; on Windows one that
+   * its file systems take. It stays until {@link unlinkShared} or the next start of the machine.
    *
    * All room for it is taken when it is made and when `truncate` extends it: where there is none that rejects with
    * `ERR_MAPPED_FILE_NO_SPACE`, and afterwards no page of it can be lost for want of room. (A write past its end may leave
@@ -321,7 +322,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   /**
    * A description of the file for another thread, which opens it by `MappedFile.open(handle)`: a plain object, to be sent
    * by `postMessage`, as `workerData`, or as JSON to another process. It carries the options of this file that can be sent
-   * (`windowSize`, `backing`, `strict`), and what it was opened for; who opens it may name other ones.
+   * (`windowSize`, `backing`, `strict`, `advice`), and what it was opened for; who opens it may name other ones.
    *
    * It keeps nothing open. While this file is open, the other gets to it whatever has become of its name, from another
    * process too where that may look at this one (Linux; proc(5)); afterwards by its path, if that still leads to it. It is
@@ -467,7 +468,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * when it is called: the buffer may be reused at once. Files opened with `'a'` are written at their end.
    *
    * One difference to node:fs: a position that is a number but no integer from -1 on throws `ERR_OUT_OF_RANGE` instead
-   * of writing at the cursor.
+   * of writing at the cursor. Rejects with `ERR_MAPPED_FILE_READ_ONLY` where the file is not open for writing.
    *
    * @example
    * ```ts
@@ -712,7 +713,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /**
    * The file, or `[start, end)` of it, in borrowed chunks (4 MiB by default), as an iterable and an async iterable: each
-   * is a mapping, without a copy, that is detached when the next one is asked for.
+   * is mapped memory, without a copy, and is detached when the next one is asked for.
    *
    * @example
    * ```ts
@@ -955,7 +956,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * Position of the first line that is not less than a key, in a file whose lines are sorted: `compare(line, position)`
    * gives a number below 0 for a line that comes before the key, 0 or more for one that does not, and `undefined` (or
    * `NaN`) for one that has no key, such as a line of a stack trace, which is passed over. The end of the range where
-   * every line comes before the key. Reads a few KiB per halving of the range, so a hundred GB take some thirty reads.
+   * every line comes before the key. Reads about 1 KiB per halving of the range, so a hundred GB take at most fifty reads.
    *
    * @example
    * ```ts
@@ -1029,6 +1030,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
 
   /**
    * Cuts or extends the file to `length` bytes (default 0), as `FileHandle.truncate` does: what is new reads as zeros.
+   * Rejects with `ERR_MAPPED_FILE_READ_ONLY` where the file is not open for writing.
    *
    * @example
    * ```ts
@@ -1198,7 +1200,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * goes to the device. A wish: what other processes or private views have mapped stays, what is pinned stays, what
    * somebody writes meanwhile stays, and memory that is no file stays. {@link residency} tells what is left.
    *
-   * Rejects as {@link flush}, and with `EOPNOTSUPP` where the system cannot be asked (macOS).
+   * Rejects as {@link flush}, and with `ENOTSUP` where the system cannot be asked (macOS, Windows).
    *
    * @example
    * ```ts

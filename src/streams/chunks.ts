@@ -23,7 +23,7 @@ export interface ChunksOptions {
 const CHUNK_SIZE = 4 * 1024 * 1024;
 
 /**
- * A file in borrowed chunks: each is a mapping of its own, valid until the next chunk is asked for or the iteration
+ * A file in borrowed chunks: each is mapped memory without a copy, valid until the next chunk is asked for or the iteration
  * ends, and then detached: its length is 0, it never shows other bytes. Keep one by copying it (`chunk.slice()`).
  * What is written into a chunk stays in it (copy-on-write).
  *

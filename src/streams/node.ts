@@ -14,7 +14,7 @@ import { defaultStart } from './writable.js';
 interface FileStreamOptions {
   /** Byte offset of the first byte. Default 0; a file opened for appending is written at its end in any case. */
   start?: Position | undefined;
-  /** Bytes to hold before asking for patience. */
+  /** Bytes to hold before asking for patience. Default 64 KiB for reading, Node's own for writing. */
   highWaterMark?: number | undefined;
   /** Whether to emit `'close'`. Default true. */
   emitClose?: boolean | undefined;
