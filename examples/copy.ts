@@ -1,7 +1,7 @@
 /**
  * Copies a file through streams, with progress: `node out/examples/copy.js FROM TO`.
- * Disk blocks are reserved first, so that a full disk shows at the start and not in the middle, and the copy is on
- * the device when the program ends. Never writes over a file that is there.
+ * Disk blocks are reserved first, where the system can, so that a full disk shows at the start and not in the middle,
+ * and the copy is on the device when the program ends. Never writes over a file that is there.
  */
 import { rm } from 'node:fs/promises';
 
@@ -17,7 +17,8 @@ async function copy(from: string, to: string): Promise<void> {
   const timer = setInterval(() => progress.update(target.size), 100);
   const started = performance.now();
   try {
-    await source.readable().pipeTo(target.writable({ preallocate: source.size, flushOnClose: true }));
+    const preallocate = process.platform === 'win32' ? 0 : source.size;
+    await source.readable().pipeTo(target.writable({ preallocate, flushOnClose: true }));
   } catch (error) {
     await target.close();
     await rm(to);

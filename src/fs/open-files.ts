@@ -18,6 +18,8 @@ const { EOPNOTSUPP } = osConstants.errno;
 const readsBeforeMapping = 4;
 /** Longest read that completes on JavaScript's thread when its bytes are in memory; as in {@link WindowCache}. */
 const hotLimit = 1024 * 1024;
+/** There nobody can cut, replace or remove a mapped file, which programs do to files that they read by node:fs. */
+const mapsNothing = process.platform === 'win32';
 
 /** A file that was opened through this module. */
 class OpenFile {
@@ -116,6 +118,7 @@ const files: Array<OpenFile | undefined> = [];
 
 /** A file was opened through this module. */
 export function remember(fd: number, flags: unknown): void {
+  if (mapsNothing) return;
   forget(fd);
   // What bypasses the page cache has rules of its own for buffers and positions.
   if (typeof flags === 'number' && (flags & (fs.constants.O_DIRECT ?? 0)) !== 0) return;

@@ -20,6 +20,7 @@ export const exifrFails: string | false =
   nodeMajor >= 26 && 'exifr calls FileHandle.stat with a path, which is an error now';
 export const cannotReserve: string | false = onWindows('the call that reserves room may cut the file');
 export const tellsNoResidency: string | false = onWindows('the system tells of its own working set only');
+export const noPosixPrograms: string | false = onWindows('there are no awk, grep, sh and wc');
 export const noFifos: string | false = onWindows('there are no FIFOs');
 export const onlyLinuxTells: string | false = butOnLinux('only Linux tells of that, or does it');
 export const notInMemory: string | false = butOnLinux('shared memory is a file of a disk');

@@ -11,7 +11,7 @@ import { codeOf } from '../helpers/errors.js';
 import { Fifo } from '../helpers/fifos.js';
 import { byteAt, Folder, oracle } from '../helpers/files.js';
 import { granule } from '../helpers/sizes.js';
-import { cannotMap, itUnless, noFifos, notByDescriptor, onlyLinuxTells } from '../helpers/systems.js';
+import { cannotMap, itUnless, noFifos, notByDescriptor, onWindows, onlyLinuxTells } from '../helpers/systems.js';
 
 const readerWorker = new URL('../helpers/handle-reader.worker.js', import.meta.url);
 const readerProgram = fileURLToPath(new URL('../helpers/handle-reader.program.js', import.meta.url));
@@ -158,7 +158,7 @@ describe('handles', () => {
     await assert.rejects(opening, /late/);
   });
 
-  it('tell what forbids it', () => {
+  itUnless(onWindows('rights are not those of modes'), 'tell what forbids it', () => {
     using folder = new Folder();
     const path = folder.file(1000);
     using file = MappedFile.openSync(path, 'r');

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 import { Folder } from '../../helpers/files.js';
+import { itUnless, noPosixPrograms } from '../../helpers/systems.js';
 
 const PROGRAM = fileURLToPath(new URL('../../../examples/parallel-count.js', import.meta.url));
 
@@ -37,7 +38,7 @@ describe('parallel-count', function () {
   });
   after(() => folder[Symbol.dispose]());
 
-  it('counts what wc and grep count, with any number of threads', () => {
+  itUnless(noPosixPrograms, 'counts what wc and grep count, with any number of threads', () => {
     const expected = { lines: count('wc', '-l', log), matching: count('grep', '-c', '-F', 'größer', log) };
     assert.deepEqual(expected, { lines: 60_000, matching: 20_000 });
     for (const threads of [1, 2, 5]) {

@@ -11,12 +11,12 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { MOST_RANGES, requestedRanges } from '../../../examples/serve-ranges/ranges.js';
 import { Folder, oracle } from '../../helpers/files.js';
+import { itUnless, onlyLinuxTells } from '../../helpers/systems.js';
 
 const program = fileURLToPath(new URL('../../../examples/serve-ranges.js', import.meta.url));
 // What is preloaded for this process's sake, such as a sanitizer's runtime, is not for other programs.
 const env = { ...process.env, LD_PRELOAD: '' };
 const hasCurl = spawnSync('curl', ['--version'], { env }).status === 0;
-const hasProc = fs.existsSync('/proc/self/status');
 const GiB = 2 ** 30;
 
 interface Answer {
@@ -314,36 +314,38 @@ describe('examples/serve-ranges', function () {
     });
   });
 
-  it('sends a long range in bounded memory, however slowly it is taken, and lets go of the file', async function () {
-    if (!hasProc) this.skip();
-    // What belongs to the process alone: pages of the file are the system's.
-    const own = (): number =>
-      Number(/RssAnon:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${server.pid}/status`, 'latin1'))?.[1]) * 1024;
-    await get('sparse', { Range: `bytes=0-${2 ** 26}` }); // what the first answer costs, code and all
-    const before = own();
-    const [start, end] = [4 * GiB - GiB / 8, 4 * GiB + GiB / 8];
-    const { response } = await ask('sparse', { Range: `bytes=${start}-${end - 1}` });
-    let most = 0;
-    let at = start;
-    let chunks = 0;
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      if (chunks++ % 200 === 0) {
-        await delay(5);
-        most = Math.max(most, own());
+  itUnless(
+    onlyLinuxTells,
+    'sends a long range in bounded memory, however slowly it is taken, and lets go of the file',
+    async () => {
+      // What belongs to the process alone: pages of the file are the system's.
+      const own = (): number =>
+        Number(/RssAnon:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${server.pid}/status`, 'latin1'))?.[1]) * 1024;
+      await get('sparse', { Range: `bytes=0-${2 ** 26}` }); // what the first answer costs, code and all
+      const before = own();
+      const [start, end] = [4 * GiB - GiB / 8, 4 * GiB + GiB / 8];
+      const { response } = await ask('sparse', { Range: `bytes=${start}-${end - 1}` });
+      let most = 0;
+      let at = start;
+      let chunks = 0;
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        if (chunks++ % 200 === 0) {
+          await delay(5);
+          most = Math.max(most, own());
+        }
+        for (const mark of marks) {
+          const [from, to] = [Math.max(at, mark - 64), Math.min(at + chunk.length, mark + 64)];
+          if (from < to) assert.deepEqual(chunk.subarray(from - at, to - at), oracle(from, to - from));
+        }
+        at += chunk.length;
       }
-      for (const mark of marks) {
-        const [from, to] = [Math.max(at, mark - 64), Math.min(at + chunk.length, mark + 64)];
-        if (from < to) assert.deepEqual(chunk.subarray(from - at, to - at), oracle(from, to - from));
-      }
-      at += chunk.length;
-    }
-    assert.equal(at, end);
-    assert.ok(most - before < 2 ** 26, `${most - before} bytes more than before`);
-    await letsGo();
-  });
+      assert.equal(at, end);
+      assert.ok(most - before < 2 ** 26, `${most - before} bytes more than before`);
+      await letsGo();
+    },
+  );
 
-  it('lets go of the file when clients go away, and serves on', async function () {
-    if (!hasProc) this.skip();
+  itUnless(onlyLinuxTells, 'lets go of the file when clients go away, and serves on', async () => {
     const responses: IncomingMessage[] = [];
     for (const range of ['bytes=0-', 'bytes=1-', `bytes=0-9,100-${4 * GiB},${5 * GiB}-`]) {
       responses.push((await ask('sparse', { Range: range })).response);
