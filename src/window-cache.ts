@@ -143,7 +143,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   #closed = false;
   #mayAskResident: boolean;
   /** Undefined until it is needed. */
-  #tellsResidency: boolean | undefined;
+  #residencyIsTold: boolean | undefined;
   readonly #extent: Extent;
   readonly #mustMap: boolean;
   readonly #reserving: boolean;
@@ -194,7 +194,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
       },
     });
     // Strict files have no windows, which scalars would trust.
-    if (options.strict || options.extent !== 'sized') this.#tellsResidency = false;
+    if (options.strict || options.extent !== 'sized') this.#residencyIsTold = false;
     this.#size = 0;
     if (options.size === undefined) this.refreshSync();
     else this.sizeIs(options.size);
@@ -479,7 +479,6 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     position: number,
     mark?: FileMark,
   ): boolean | number {
-    this.#tellsResidency ??= native.tellsResidency(this.fd) === 1;
     const window = this.#tellsResidency ? this.#windowOf(position, length) : undefined;
     if (window === undefined) return false;
     const from = position - window.start;
@@ -489,6 +488,11 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
         : native.readMapped(window.id, from, target, offset, length, this.fd, mark);
     if (size === -ESTALE) return size;
     return !this.#findLostPages() && position + length <= size;
+  }
+
+  /** Whether the system tells this process what of the file is in memory: some say of others' files that all is. */
+  get #tellsResidency(): boolean {
+    return (this.#residencyIsTold ??= native.tellsResidency(this.fd) === 1);
   }
 
   /** The window for a small read inside the file as last seen; undefined where the kernel is to serve it. */
@@ -588,7 +592,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   peek<T>(position: number, length: number, use: (bytes: Uint8Array) => T): T | undefined {
     this.enter();
-    if (this.strict || position >= this.#size) return undefined;
+    if (position >= this.#size || !this.#tellsResidency) return undefined;
     const window = this.#windows.at(position, 1);
     if (window === undefined) return undefined;
     const offset = position - window.start;

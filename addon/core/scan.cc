@@ -9,6 +9,7 @@
 #include <iterator>
 #include <new>
 #include <numeric>
+#include <type_traits>
 #include <utility>
 
 namespace sliding_mmap {
@@ -19,7 +20,15 @@ constexpr size_t kWorthTuning = 64 * 1024;
 // Scans of blocks of one text that what was learnt from the first of them serves.
 constexpr size_t kScansPerTuning = 16;
 // Up to so many needles are faster searched for one by one.
-constexpr size_t kFew = 16;
+constexpr size_t kFew = 32;
+// Bytes found after which a scan comes to an end: long needles that overlap take long.
+constexpr size_t kMostFound = 64 * 1024 * 1024;
+
+constexpr uint32_t kHashBegin = 2166136261;
+// FNV-1a.
+uint32_t Hash(uint32_t hash, uint8_t byte) { return (hash ^ byte) * 16777619; }
+// `count` is a power of two.
+size_t Bucket(uint32_t hash, size_t count) { return (hash ^ hash >> 16) & (count - 1); }
 
 uint8_t Lower(uint8_t byte) { return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte; }
 
@@ -34,16 +43,13 @@ const uint8_t* LastByte(const uint8_t* from, size_t length, uint8_t byte) {
 #endif
 }
 
-// A search that takes time in proportion to the haystack: the C library's where it has one. Windows' has
-// none, and those of C++'s do not keep to it.
-const uint8_t* LibraryFind(const uint8_t* from, const uint8_t* end, const uint8_t* needle, size_t length) {
-#if defined(_WIN32)
-  // Knuth, Morris and Pratt's: of each beginning of the needle, how long its longest end is that is one, too.
+// Knuth, Morris and Pratt's search, which takes time in proportion to the haystack: where the needle begins,
+// or `end`. Those of C++'s library do not keep to it.
+template <typename Iterator>
+Iterator LinearFind(Iterator from, Iterator end, Iterator needle, size_t length) {
+  // Of each beginning of the needle, how long its longest end is that is one, too.
   Array<size_t> borders;
-  if (!borders.Allocate(length)) {
-    const uint8_t* at = std::search(from, end, needle, needle + length);
-    return at == end ? nullptr : at;
-  }
+  if (!borders.Allocate(length)) return std::search(from, end, needle, needle + length);
   const auto extend = [&](size_t matched, uint8_t byte) {
     while (matched > 0 && needle[matched] != byte) matched = borders[matched - 1];
     return needle[matched] == byte ? matched + 1 : 0;
@@ -51,11 +57,18 @@ const uint8_t* LibraryFind(const uint8_t* from, const uint8_t* end, const uint8_
   borders[0] = 0;
   for (size_t i = 1; i < length; ++i) borders[i] = extend(borders[i - 1], needle[i]);
   size_t matched = 0;
-  for (const uint8_t* at = from; at != end; ++at) {
+  for (Iterator at = from; at != end; ++at) {
     matched = extend(matched, *at);
     if (matched == length) return at + 1 - length;
   }
-  return nullptr;
+  return end;
+}
+
+// The same by the C library, where it has one that keeps to it: Windows' has none.
+const uint8_t* LibraryFind(const uint8_t* from, const uint8_t* end, const uint8_t* needle, size_t length) {
+#if defined(_WIN32)
+  const uint8_t* at = LinearFind(from, end, needle, length);
+  return at == end ? nullptr : at;
 #else
   return static_cast<const uint8_t*>(memmem(from, static_cast<size_t>(end - from), needle, length));
 #endif
@@ -265,13 +278,20 @@ int64_t Find(const uint8_t* haystack, size_t length, const uint8_t* needle, size
 
 int64_t FindLast(const uint8_t* haystack, size_t length, const uint8_t* needle, size_t needle_length) {
   if (needle_length > length) return -1;
-  // Candidates by their first byte, from behind.
+  // Candidates by their first byte, from behind, as long as comparing them costs little beside searching.
   size_t starts = length - needle_length + 1;
-  while (const uint8_t* at = LastByte(haystack, starts, needle[0])) {
+  size_t left = 4 * length;
+  for (; left >= needle_length; left -= needle_length) {
+    const uint8_t* at = LastByte(haystack, starts, needle[0]);
+    if (at == nullptr) return -1;
     if (memcmp(at, needle, needle_length) == 0) return at - haystack;
     starts = static_cast<size_t>(at - haystack);
   }
-  return -1;
+  using Reverse = std::reverse_iterator<const uint8_t*>;
+  const Reverse end(haystack);
+  const Reverse found = LinearFind(Reverse(haystack + starts + needle_length - 1), end,
+                                   Reverse(needle + needle_length), needle_length);
+  return found == end ? -1 : found.base() - haystack - static_cast<ptrdiff_t>(needle_length);
 }
 
 // --- one needle --------------------------------------------------------------------------------------------
@@ -435,6 +455,20 @@ const uint8_t* Needle::Linear(const uint8_t* from, const uint8_t* end) const {
 
 // --- several -----------------------------------------------------------------------------------------------
 
+namespace {
+
+constexpr size_t kFour = 4;
+// Places in the table of four bytes for each needle: few have to be compared then where none stands.
+constexpr size_t kFoursPerNeedle = 16;
+
+uint32_t HashOf(const Needle& needle, size_t length) {
+  uint32_t hash = kHashBegin;
+  for (size_t i = 0; i < length; ++i) hash = Hash(hash, needle[i]);
+  return hash;
+}
+
+}  // namespace
+
 bool NeedleSet::Prepare(Array<Array<uint8_t>> needles, bool ignores_case) {
   bytes_ = std::move(needles);
   const size_t count = bytes_.size();
@@ -447,22 +481,43 @@ bool NeedleSet::Prepare(Array<Array<uint8_t>> needles, bool ignores_case) {
   }
   if (count <= kFew) return true;
   index_.reset(new (std::nothrow) Index);
-  if (index_ == nullptr || !index_->needles.Allocate(count)) return false;
+  size_t buckets = 256;
+  while (buckets < count) buckets *= 2;
+  if (index_ == nullptr || !index_->fours.Allocate(kFoursPerNeedle * buckets)) return false;
   for (size_t byte = 0; byte < 256; ++byte) {
     const auto itself = static_cast<uint8_t>(byte);
     index_->folded[byte] = ignores_case ? Lower(itself) : itself;
   }
   for (const Needle& needle : needles_) {
     const size_t first = needle[0];
-    ++index_->begin[first + 1];
     for (size_t second = 0; second < 256; ++second) {
       if (needle.length() == 1 || needle[1] == second) index_->pairs.set(first << 8 | second);
     }
+    if (needle.length() >= kFour) index_->fours[Bucket(HashOf(needle, kFour), index_->fours.size())] = true;
   }
-  std::partial_sum(std::begin(index_->begin), std::end(index_->begin), std::begin(index_->begin));
-  size_t next[256];
-  std::copy_n(index_->begin, 256, next);
-  for (size_t i = 0; i < count; ++i) index_->needles[next[needles_[i][0]]++] = static_cast<uint32_t>(i);
+  // Close to each other where words are long.
+  constexpr size_t kKeys[] = {1, 2, 3, 4, 5, 6, 8, 12, 16, 32, SIZE_MAX};
+  static_assert(std::size(kKeys) == std::extent_v<decltype(Index::levels)> + 1);
+  for (size_t i = 0; i + 1 < std::size(kKeys); ++i) {
+    Level& level = index_->levels[i];
+    level.key = kKeys[i];
+    const auto belongs = [&, next = kKeys[i + 1]](const Needle& needle) {
+      return needle.length() >= level.key && needle.length() < next;
+    };
+    const auto size = static_cast<size_t>(std::count_if(needles_.begin(), needles_.end(), belongs));
+    if (size == 0) continue;
+    if (!level.begin.Allocate(buckets + 2) || !level.needles.Allocate(size)) return false;
+    // One place further on than it is in the end, which putting them in their places makes good.
+    for (const Needle& needle : needles_) {
+      if (belongs(needle)) ++level.begin[Bucket(HashOf(needle, level.key), buckets) + 2];
+    }
+    std::partial_sum(level.begin.begin(), level.begin.end(), level.begin.begin());
+    for (size_t n = 0; n < count; ++n) {
+      if (!belongs(needles_[n])) continue;
+      const size_t bucket = Bucket(HashOf(needles_[n], level.key), buckets);
+      level.needles[level.begin[bucket + 1]++] = static_cast<uint32_t>(n);
+    }
+  }
   return true;
 }
 
@@ -470,15 +525,17 @@ NeedleSet::Result NeedleSet::Scan(const uint8_t* haystack, size_t length, size_t
                                   const Options& options, Match* matches, size_t capacity) {
   limit = std::min(limit, length);
   if (from >= limit) return {from, 0};
-  if (length >= kWorthTuning && scans_++ % kScansPerTuning == 0) {
+  if (index_ == nullptr && length >= kWorthTuning && scans_++ % kScansPerTuning == 0) {
     for (Needle& needle : needles_) needle.Tune(haystack, length);
   }
   if (matches == nullptr && options.delimiter == nullptr && needles_.size() == 1 && needles_[0].IsOneByte()) {
     return {limit, CountByte(haystack + from, limit - from, needles_[0][0])};
   }
-  std::fill(next_.begin(), next_.end(), 0);
+  if (index_ == nullptr) std::fill(next_.begin(), next_.end(), 0);
   size_t found = 0;
+  size_t found_bytes = 0;
   while (from < limit) {
+    if (found_bytes > kMostFound) return {from, found};
     if (matches != nullptr && capacity - found < needles_.size()) return {from, found};
     const size_t at = Next(haystack, length, from, limit);
     if (at >= limit) break;
@@ -487,6 +544,7 @@ NeedleSet::Result NeedleSet::Scan(const uint8_t* haystack, size_t length, size_t
       matches[found + i] = {static_cast<uint32_t>(at), standing_[i]};
     }
     found += taken;
+    found_bytes += needles_[standing_[0]].length();
     if (options.delimiter != nullptr) {
       const uint8_t* end = options.delimiter->Find(haystack + at, haystack + length);
       from = end == nullptr ? length : static_cast<size_t>(end - haystack) + options.delimiter->length();
@@ -525,13 +583,33 @@ size_t NeedleSet::NextOfMany(const uint8_t* haystack, size_t length, size_t from
   for (size_t at = from; at < limit; ++at) {
     const size_t first = index.folded[haystack[at]];
     if (at + 1 < length && !index.pairs[first << 8 | index.folded[haystack[at + 1]]]) continue;
-    for (size_t entry = index.begin[first]; entry < index.begin[first + 1]; ++entry) {
-      const uint32_t i = index.needles[entry];
-      if (needles_[i].length() <= length - at && needles_[i].StandsAt(haystack + at)) Stands(i);
-    }
-    if (standing_count_ > 0) return at;
+    Gather(haystack + at, length - at);
+    if (standing_count_ == 0) continue;
+    std::sort(standing_.begin(), standing_.begin() + standing_count_);
+    return at;
   }
   return SIZE_MAX;
+}
+
+void NeedleSet::Gather(const uint8_t* at, size_t left) {
+  const Index& index = *index_;
+  uint32_t hash = kHashBegin;
+  size_t hashed = 0;
+  const auto hash_up_to = [&](size_t length) {
+    for (; hashed < length; ++hashed) hash = Hash(hash, index.folded[at[hashed]]);
+  };
+  for (const Level& level : index.levels) {
+    if (level.key > left) return;
+    hash_up_to(std::min(level.key, kFour));
+    if (hashed == kFour && !index.fours[Bucket(hash, index.fours.size())]) return;
+    if (level.needles.empty()) continue;
+    hash_up_to(level.key);
+    const size_t bucket = Bucket(hash, level.begin.size() - 2);
+    for (size_t entry = level.begin[bucket]; entry < level.begin[bucket + 1]; ++entry) {
+      const uint32_t i = level.needles[entry];
+      if (needles_[i].length() <= left && needles_[i].StandsAt(at)) Stands(i);
+    }
+  }
 }
 
 uint64_t Count(const uint8_t* haystack, size_t length, const uint8_t* needle, size_t needle_length,

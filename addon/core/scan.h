@@ -89,7 +89,8 @@ class NeedleSet {
   };
 
   struct Result {
-    // Offset from which to go on: the limit or behind it, or before it where there was no more room.
+    // Offset from which to go on: the limit or behind it, or before it where there was no more room, or so
+    // many bytes have been found that others should have their turn.
     size_t resume;
     size_t found;
   };
@@ -112,6 +113,8 @@ class NeedleSet {
   size_t NextOfFew(const uint8_t* haystack, size_t length, size_t from, size_t limit);
   size_t NextOfMany(const uint8_t* haystack, size_t length, size_t from, size_t limit);
 
+  // Puts the needles that stand at `at`, where `left` bytes of the haystack begin, into `standing_`.
+  void Gather(const uint8_t* at, size_t left);
   // Puts the needle of a match behind those that are known.
   void Stands(uint32_t needle) { standing_[standing_count_++] = needle; }
 
@@ -124,13 +127,19 @@ class NeedleSet {
   size_t standing_count_ = 0;
   // Of few needles: where each stands next, SIZE_MAX for nowhere before the limit.
   Array<size_t> next_;
-  // Of many: those that begin with byte b are [begin[b], begin[b + 1]) of `needles`; and whether any begins
-  // with two bytes.
+  // Of many: those that have at least `key` bytes, and fewer than the next level's, by the hash of so many:
+  // [begin[bucket], begin[bucket + 1]) of `needles`.
+  struct Level {
+    size_t key = 0;
+    Array<uint32_t> begin;
+    Array<uint32_t> needles;
+  };
   struct Index {
     uint8_t folded[256];
-    size_t begin[257] = {};
-    Array<uint32_t> needles;
+    // Whether any begins with two bytes, and whether with four, by their hash.
     std::bitset<65536> pairs;
+    Array<bool> fours;
+    Level levels[10];
   };
   std::unique_ptr<Index> index_;
 };

@@ -124,6 +124,7 @@ export class ForwardScanner extends LineScanner {
 
   #finish(from: number, to: number, lines: Array<string | Buffer>, ends?: number[]): true {
     this.#ended = true;
+    if (lines.length === 0) this.#position = this.base + to;
     return this.setBatch(lines, from, to, ends);
   }
 

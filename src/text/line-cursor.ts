@@ -3,6 +3,7 @@ import type { ByteSource } from '../byte-source.js';
 import { invalidState } from '../errors.js';
 import { type Followable, type FollowChange, Follower } from '../following/follower.js';
 import { ReadAhead } from '../read-ahead.js';
+import { nextTurn, turnIsSpent } from '../turn.js';
 import { ForwardScanner } from './forward-scanner.js';
 import type { BlockRequest, LineScanner } from './line-scanner.js';
 import type { ResolvedOptions } from './options.js';
@@ -10,6 +11,11 @@ import { ReverseScanner } from './reverse-scanner.js';
 
 /** Bytes of windows after which pages are let go: rarely, since every thread of the process is interrupted for it. */
 const STEP = 16 * 1024 * 1024;
+/** Bytes of windows from which on it is worth letting them go when a pass ends. */
+const WORTH_LETTING_GO = 1024 * 1024;
+
+/** Passes that nobody ends: the file is not to keep them. */
+const dropped = new FinalizationRegistry((release: () => void) => release());
 
 /** What another use of the machinery than lines brings with it. */
 export interface CursorHooks {
@@ -42,8 +48,11 @@ export class LineCursor<T extends string | Buffer> {
   /** Why the pass was ended from outside, until somebody has been told. */
   #failure: { reason: unknown } | undefined;
   readonly #ahead: ReadAhead;
-  /** Byte offset from which pages of windows may be resident. */
+  /** Byte offsets between which pages of windows may be resident. */
   #keptFrom: number;
+  #keptTo: number;
+  /** Whether an asynchronous step is under way. */
+  #filling = false;
   /** The read under way, and how to stop waiting for it. */
   #reading: Promise<unknown> | undefined;
   #target: Uint8Array | undefined;
@@ -58,7 +67,7 @@ export class LineCursor<T extends string | Buffer> {
     this.#blockSize = blockSize;
     this.#hooks = parts.hooks;
     const { start, end, reverse, follow } = options;
-    this.#keptFrom = start;
+    this.#keptFrom = this.#keptTo = start;
     this.#ahead = reverse ? new ReadAhead(source, start, -1) : new ReadAhead(source, end);
     if (follow !== undefined && parts.followable !== undefined) this.#follower = new Follower(parts.followable, follow);
   }
@@ -71,7 +80,7 @@ export class LineCursor<T extends string | Buffer> {
 
   /** Makes the next batch; false when no line is left. May block. */
   fillSync(): boolean {
-    if (this.#reading !== undefined) throw invalidState('an asynchronous step over these lines is under way');
+    if (this.#filling) throw invalidState('an asynchronous step over these lines is under way');
     if (this.#options.follow !== undefined) throw invalidState('lines that are followed need asynchronous iteration');
     try {
       for (let request = this.#next(); request !== undefined; request = this.#next())
@@ -107,6 +116,7 @@ export class LineCursor<T extends string | Buffer> {
 
   /** Keeps the resident set bounded: what was looked at before `position` leaves it, piece by piece. */
   #letGo(position: number): void {
+    this.#keptTo = position;
     if (position < this.#keptFrom + 2 * STEP) return;
     this.#source.release(this.#keptFrom, position);
     // The first fault in a piece maps pages on both sides of it, so that a piece goes once more with the next.
@@ -115,38 +125,44 @@ export class LineCursor<T extends string | Buffer> {
 
   /** Makes the next batch without blocking; false when no line is left. One call at a time. */
   async fill(): Promise<boolean> {
-    if (this.#reading !== undefined) throw invalidState('another asynchronous step over these lines is under way');
+    if (this.#filling) throw invalidState('another asynchronous step over these lines is under way');
+    this.#filling = true;
     try {
       if (this.#scanner === undefined && this.#options.reverse && this.#source.size === Infinity && !this.#closed) {
         // The end has to come first.
         await this.#wait(this.#source.prefetch(Number.MAX_SAFE_INTEGER, Infinity).then(() => 0));
       }
       for (let request = this.#next(); request !== undefined; request = this.#next()) {
-        if (this.#follower !== undefined) {
-          if (await this.#fillFollowed(this.#follower, request)) return true;
-          continue;
-        }
-        const { target, position } = request;
-        const ready = this.#ahead.before(position, position + target.length);
-        if (ready !== undefined) {
-          await this.#wait(ready);
-          if (this.#closed) continue; // the next request tells why
-        }
-        const isEndless = this.#source.size === Infinity;
-        if (isEndless && request.from !== undefined) this.#source.release(0, request.from);
-        this.#target = target;
-        const read = this.#source.readInto(target, position);
-        if (typeof read !== 'number') this.#ahead.missed(position, position + target.length);
-        const bytes = typeof read === 'number' ? read : await this.#wait(read);
-        // Only a wait that was cut short gives nothing: the next request then tells why.
-        if (bytes !== undefined && this.#accept(bytes, isEndless && bytes < request.target.length)) return true;
+        const follower = this.#follower;
+        if (await (follower === undefined ? this.#fillOnce(request) : this.#fillFollowed(follower, request)))
+          return true;
+        // A long line takes many blocks.
+        if (turnIsSpent()) await nextTurn();
       }
       this.close();
       return false;
     } catch (error) {
       this.close();
       throw error;
+    } finally {
+      this.#filling = false;
     }
+  }
+
+  /** One step of `fill`; true when lines are at hand. If the pass was closed meanwhile, the next request tells why. */
+  async #fillOnce({ target, position, from }: BlockRequest): Promise<boolean> {
+    const ready = this.#ahead.before(position, position + target.length);
+    if (ready !== undefined) {
+      await this.#wait(ready);
+      if (this.#closed) return false;
+    }
+    const isEndless = this.#source.size === Infinity;
+    if (isEndless && from !== undefined) this.#source.release(0, from);
+    this.#target = target;
+    const read = this.#source.readInto(target, position);
+    if (typeof read !== 'number') this.#ahead.missed(position, position + target.length);
+    const bytes = typeof read === 'number' ? read : await this.#wait(read);
+    return bytes !== undefined && !this.#closed && this.#accept(bytes, isEndless && bytes < target.length);
   }
 
   /** One step of `fill` over a followed file; true when lines are at hand. */
@@ -154,12 +170,12 @@ export class LineCursor<T extends string | Buffer> {
     const available = follower.available(position);
     const read = available === 0 ? 0 : follower.read(target, position);
     const bytes = typeof read === 'number' ? read : await this.#wait(read);
-    if (bytes === undefined) return false; // closed
+    if (bytes === undefined || this.#closed) return false;
     if (bytes > 0) return this.#accept(bytes);
     const scanner = this.#scanner as ForwardScanner;
     if (this.#take(scanner.pause())) return true;
     const change = await this.#wait(follower.more(position));
-    if (change === undefined) return false;
+    if (change === undefined || this.#closed) return false;
     if (change.type === 'missing') follower.report(change, this.position);
     else this.#change = change;
     // The last line of a file that was replaced needs no end.
@@ -189,6 +205,7 @@ export class LineCursor<T extends string | Buffer> {
     this.#interrupt?.();
     if (this.#target !== undefined) this.#source.abandon?.(this.#target);
     this.#hooks?.closed();
+    if (this.#keptTo - this.#keptFrom >= WORTH_LETTING_GO) this.#source.release(this.#keptFrom, this.#keptTo);
     // A read under way still uses the source.
     if (this.#reading === undefined) this.#releaseSource();
   }
@@ -225,7 +242,9 @@ export class LineCursor<T extends string | Buffer> {
   #begin(): LineScanner {
     const { end, format, reverse, signal, start } = this.#options;
     if (signal?.aborted) throw signal.reason;
-    this.#release = this.#source.retain((reason) => this.close({ reason }));
+    const pass = new WeakRef(this);
+    this.#release = this.#source.retain((reason) => pass.deref()?.close({ reason }));
+    dropped.register(this, this.#release, this);
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (this.#hooks !== undefined) return this.#hooks.scanner();
     this.#follower?.begin(start);
@@ -281,6 +300,7 @@ export class LineCursor<T extends string | Buffer> {
   #releaseSource(): void {
     const release = this.#release;
     this.#release = undefined;
+    dropped.unregister(this);
     release?.();
   }
 

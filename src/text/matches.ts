@@ -14,6 +14,9 @@ import type { TextEncoding } from './options.js';
 /** Bytes searched at a time: they stay in a processor's cache. Lines are decoded best in smaller blocks. */
 const BLOCK_SIZE = 256 * 1024;
 const TEXT_BLOCK_SIZE = 64 * 1024;
+/** More needles than this take so long that a block is searched in stretches of so many bytes. */
+const MANY = 1000;
+const STRETCH = 16 * 1024;
 /** Matches taken out of a block at a time. */
 const BATCH = 512;
 
@@ -154,29 +157,29 @@ class MatchCursor implements Cursor<Match> {
   }
 
   fillSync(): boolean {
-    while (!this.#take()) if (!this.#advanceSync()) return false;
+    while (!this.#take()) if (this.#block === undefined && !this.#advanceSync()) return false;
     return true;
   }
 
   async fill(): Promise<boolean> {
     while (!this.#take()) {
       if (turnIsSpent()) await nextTurn();
-      if (!(await this.#advance())) return false;
+      if (this.#block === undefined && !(await this.#advance())) return false;
     }
     return true;
   }
 
   countSync(): number {
-    let count = this.#countBlock();
-    while (this.#left > 0 && this.#advanceSync()) count += this.#countBlock();
+    let count = this.#countAtHand();
+    while (this.#left > 0 && (this.#block !== undefined || this.#advanceSync())) count += this.#countSome();
     this.close();
     return count;
   }
 
   async count(): Promise<number> {
-    let count = this.#countBlock();
-    while (this.#left > 0 && (await this.#advance())) {
-      count += this.#countBlock();
+    let count = this.#countAtHand();
+    while (this.#left > 0 && (this.#block !== undefined || (await this.#advance()))) {
+      count += this.#countSome();
       if (turnIsSpent()) await nextTurn();
     }
     this.close();
@@ -230,38 +233,39 @@ class MatchCursor implements Cursor<Match> {
     return true;
   }
 
-  /** Searches on in the block at hand; true when there are matches. */
+  /** Searches on in the block at hand, if there is one: to its end, mostly. True when there are matches. */
   #take(): boolean {
     this.lines = [];
     this.index = 0;
     if (this.#left === 0) this.close();
-    while (this.#block !== undefined && this.lines.length === 0) {
-      const found = this.#search.regExp === undefined ? this.#needles(this.#block) : this.#texted(this.#block);
-      if (found.length > this.#left) found.length = this.#left;
-      this.#left -= found.length;
-      this.lines = found;
-    }
-    return this.lines.length > 0;
+    if (this.#block === undefined) return false;
+    const found = this.#search.regExp === undefined ? this.#needles(this.#block) : this.#texted(this.#block);
+    if (found.length > this.#left) found.length = this.#left;
+    this.#left -= found.length;
+    this.lines = found;
+    return found.length > 0;
   }
 
-  /** Counts what is left in the block at hand, and what is at hand already. */
-  #countBlock(): number {
-    let count = this.lines.length - this.index;
+  #countAtHand(): number {
+    const count = this.lines.length - this.index;
     this.lines = [];
     this.index = 0;
-    while (this.#block !== undefined && this.#left > 0) {
-      const block = this.#block;
-      let found: number;
-      if (this.#search.regExp !== undefined) found = this.#texted(block).length;
-      else {
-        found = this.#scan(block, true);
-        this.#passed(block);
-      }
-      found = Math.min(found, this.#left);
-      this.#left -= found;
-      count += found;
-    }
     return count;
+  }
+
+  /** As {@link #take}, but gives how many there are. */
+  #countSome(): number {
+    const block = this.#block;
+    if (block === undefined) return 0;
+    let found: number;
+    if (this.#search.regExp !== undefined) found = this.#texted(block).length;
+    else {
+      found = this.#scan(block, true);
+      this.#passed(block);
+    }
+    found = Math.min(found, this.#left);
+    this.#left -= found;
+    return found;
   }
 
   // --- needles ---------------------------------------------------------------------------------------------------
@@ -283,8 +287,10 @@ class MatchCursor implements Cursor<Match> {
 
   /** How many begin before the block's limit, from where the search stands; unless it only counts, the results tell. */
   #scan(block: Buffer, counts: boolean): number {
-    const { overlapping, search } = this.#search;
-    const found = native.scan(search!, block, this.#searched, this.#limit(block), overlapping, counts, this.#results);
+    const { lengths, overlapping, search } = this.#search;
+    const limit = this.#limit(block);
+    const until = lengths.length > MANY ? Math.min(limit, this.#searched + STRETCH) : limit;
+    const found = native.scan(search!, block, this.#searched, until, overlapping, counts, this.#results);
     this.#searched = this.#results[0]!;
     return found;
   }

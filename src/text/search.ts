@@ -21,12 +21,13 @@ export function searchForward(source: ByteSource, needle: Needle, from: Position
   const size = source.refreshSync();
   let position = toPosition(from, 'from');
   if (bytes.length === 0) return Math.min(position, size);
+  const step = stepFor(bytes);
   for (;;) {
     position = afterHole(source, bytes, position);
     if (position + bytes.length > source.size) return -1;
-    const { at, searched } = searchPiece(source, bytes, position, STEP, false);
+    const { at, searched } = searchPiece(source, bytes, position, step, false);
     if (at !== -1) return at;
-    source.release(Math.max(0, position - STEP), position + searched);
+    source.release(Math.max(0, position - step), position + searched);
     // The next piece overlaps this one, by what may be the beginning of a needle. A shrunk file gives nothing.
     if (searched < bytes.length) return -1;
     position += searched - bytes.length + 1;
@@ -41,15 +42,20 @@ export function searchBackward(source: ByteSource, needle: Needle, from?: Positi
   if (bytes.length === 0) return Math.min(last, size);
   // Where needles may begin: [.., begins)
   let begins = Math.min(last, size - bytes.length) + 1;
-  const step = Math.max(STEP, 2 * bytes.length);
+  const step = stepFor(bytes);
   while (begins > 0) {
     const start = Math.max(0, begins - (step - bytes.length));
     const found = searchRange(source, bytes, start, begins + bytes.length - 1);
     if (found !== -1) return found;
-    source.release(start, begins + STEP);
+    source.release(start, begins + step);
     begins = start;
   }
   return -1;
+}
+
+/** Bytes to search at a time: enough for half of them to be new, however long the needle. */
+function stepFor(needle: Uint8Array): number {
+  return Math.max(STEP, 2 * needle.length);
 }
 
 /** The last `needle` whole inside `[start, end)`, which a window may hold only in part: so piece by piece, forwards. */

@@ -45,6 +45,15 @@ const walks: Record<string, (file: MappedFile) => number | Promise<number>> = {
     for (const line of lines) if (line === 'no such line') return 0;
     return lines.position;
   },
+  'lines(), pass by pass'(file) {
+    let start = 0;
+    while (start < file.size) {
+      const lines = file.lines({ ...lineLimit, start });
+      for (const batch of lines.batches()) if (batch.length === 0 || lines.position > start + 20 * 2 ** 20) break;
+      start = lines.position;
+    }
+    return start;
+  },
   async 'lines(), awaited'(file) {
     const lines = file.lines(lineLimit);
     for await (const line of lines) if (line === 'no such line') return 0;

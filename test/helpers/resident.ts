@@ -17,6 +17,7 @@ export function testResidentSets(written: number, hole: number): void {
     'chunks()',
     'chunks(), awaited',
     'lines()',
+    'lines(), pass by pass',
     'lines(), awaited',
     'indexOf()',
     'lastIndexOf()',

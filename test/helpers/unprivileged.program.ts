@@ -6,6 +6,7 @@ const file = MappedFile.openSync(process.argv[2] as string);
 const residency = attempt(() => file.residency().resident);
 const pin = await attemptAsync(() => file.pin());
 const small = await attemptAsync(() => file.pin(0, 8192));
+const lines = attempt(() => [...file.lines()][0]?.length);
 const { pins, bytesPinned, views } = file.stats();
 file.closeSync();
-console.log(JSON.stringify({ residency, pin, small, stats: { pins, bytesPinned, views } }));
+console.log(JSON.stringify({ residency, pin, small, lines, stats: { pins, bytesPinned, views } }));

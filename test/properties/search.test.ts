@@ -60,6 +60,22 @@ describe('indexOf, lastIndexOf, includes', () => {
     });
   }
 
+  it('find a needle that is longer than what is searched at a time', () => {
+    const MiB = 2 ** 20;
+    const bytes = Buffer.alloc(14 * MiB, 'filler ');
+    const name = path.join(folder, 'long');
+    for (const length of [4 * MiB, 5 * MiB]) {
+      const wanted = bytes.subarray(7 * MiB, 7 * MiB + length);
+      wanted[length - 1] = 0;
+      fs.writeFileSync(name, bytes);
+      for (const [configuration, options] of configurations) {
+        using file = MappedFile.openSync(name, 'r', options());
+        const found = [file.indexOf(wanted), file.includes(wanted), file.lastIndexOf(wanted)];
+        assert.deepEqual(found, [7 * MiB, true, 7 * MiB], configuration);
+      }
+    }
+  });
+
   it('refuse what is no needle', () => {
     const name = path.join(folder, 'refuse');
     fs.writeFileSync(name, 'abc');

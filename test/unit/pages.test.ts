@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import { dirname, join } from 'node:path';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import { type Advice, MappedFile, WindowPool } from 'sliding-mmap';
@@ -366,21 +367,27 @@ describe('without privileges', function () {
     residency: Outcome;
     pin: Outcome;
     small: Outcome;
+    lines: Outcome;
     stats: { pins: number; bytesPinned: number; views: number };
   }
 
-  it('what the system does not tell is an error, and so is what it does not let one pin', async function () {
-    const wrapper = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'prlimit', '--memlock=65536:65536'];
-    const [command, ...args] = wrapper as [string, ...string[]];
-    if (!onLinux || locksNothing || process.getuid?.() !== 0 || spawnSync(command, [...args, 'true']).status !== 0)
-      this.skip();
-    using folder = new Folder();
-    const path = folder.file(MiB);
-    fs.chmodSync(folder.path, 0o755);
+  const wrapper = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'prlimit', '--memlock=65536:65536'];
+  const [command, ...args] = wrapper as [string, ...string[]];
+  const isAble = onLinux && process.getuid?.() === 0 && spawnSync(command, [...args, 'true']).status === 0;
+  const unable = !isAble && 'needs Linux, root, setpriv and prlimit';
+
+  async function reportOn(path: string): Promise<Report> {
+    fs.chmodSync(dirname(path), 0o755);
     const program = new URL('../helpers/unprivileged.program.js', import.meta.url);
     const { stdout, stderr } = await run(program, [path], { wrapper });
     assert.equal(stderr, '');
-    const report = JSON.parse(stdout) as Report;
+    return JSON.parse(stdout) as Report;
+  }
+
+  const cannotPin = unable || locksNothing;
+  itUnless(cannotPin, 'what the system does not tell is an error, and so is what it does not let one pin', async () => {
+    using folder = new Folder();
+    const report = await reportOn(folder.file(MiB));
     assert.equal(report.residency.error?.code, 'EPERM');
     assert.equal(report.pin.error?.code, 'ERR_MAPPED_FILE_BUDGET');
     assert.match(
@@ -389,6 +396,20 @@ describe('without privileges', function () {
     );
     assert.equal(report.small.error, undefined);
     assert.deepEqual(report.stats, { pins: 1, bytesPinned: 8192, views: 0 });
+  });
+
+  itUnless(unable, 'lines put no page into a hole of others, of which the system says that all is there', async () => {
+    const folder = fs.mkdtempSync('/dev/shm/sliding-mmap-test-');
+    try {
+      const path = join(folder, 'hole');
+      fs.writeFileSync(path, '');
+      fs.truncateSync(path, 8 * MiB);
+      const { lines, stats } = await reportOn(path);
+      assert.equal(lines.result, 8 * MiB);
+      assert.equal(fs.statSync(path).blocks * 512, stats.bytesPinned);
+    } finally {
+      fs.rmSync(folder, { recursive: true });
+    }
   });
 });
 

@@ -9,6 +9,9 @@ const bytes = fc.oneof(
   fc.array(fc.constantFrom(...Buffer.from('aAbB\n\r')), { maxLength: 120 }),
   fc.array(fc.constantFrom(...Buffer.from('aé€😀\ufeff\n'), 0xff, 0xc3, 0xf0, 0xe2, 0), { maxLength: 80 }),
   fc.array(fc.constantFrom(0x61, 0x20, 0x7a, 0x0a), { minLength: 300, maxLength: 900 }),
+  fc
+    .array(fc.constantFrom('a'.repeat(33), 'A'.repeat(9), 'aa', 'b', '\n'), { maxLength: 20 })
+    .map((texts) => [...Buffer.from(texts.join(''))]),
 );
 const shape = fc.record({
   windowSize: fc.constantFrom(1, 3, 64, 1 << 20),
@@ -81,6 +84,8 @@ const needle = fc.oneof(
     .array(fc.constantFrom(...Buffer.from('aAbBz ')), { minLength: 1, maxLength: 5 })
     .map((array) => Buffer.from(array)),
   fc.constantFrom(...['é', '€', '\u0000', 'a\u0000'].map((string) => Buffer.from(string)), Buffer.of(0xff)),
+  // As long as several of what the content is likely to repeat.
+  fc.integer({ min: 1, max: 40 }).map((length) => Buffer.alloc(length, 'a')),
 );
 
 describe('matches: properties', () => {
@@ -88,7 +93,7 @@ describe('matches: properties', () => {
     await fc.assert(
       fc.asyncProperty(
         bytes,
-        fc.oneof(fc.array(needle, { minLength: 1, maxLength: 4 }), fc.array(needle, { minLength: 17, maxLength: 20 })),
+        fc.oneof(fc.array(needle, { minLength: 1, maxLength: 4 }), fc.array(needle, { minLength: 33, maxLength: 40 })),
         fc.record({
           start: fc.nat(30),
           length: fc.option(fc.nat(900), { nil: undefined }),

@@ -4,6 +4,9 @@ import { getEventListeners } from 'node:events';
 import { Lines } from '#src/text/lines.js';
 import type { LinesOptions } from '#src/text/options.js';
 import { nextTurn } from '#src/turn.js';
+import { MappedFile } from 'sliding-mmap';
+import { collect } from '../../helpers/collect.js';
+import { Folder } from '../../helpers/files.js';
 import { MemoryTextSource } from '../../helpers/memory-text-source.js';
 
 const text = (string: string, options?: ConstructorParameters<typeof MemoryTextSource>[1]): MemoryTextSource =>
@@ -149,6 +152,8 @@ describe('Lines: place', () => {
   it('stands at the range before the first line, and where it was left after an early end', () => {
     const source = text(numbered(10));
     assert.equal(new Lines(source, { start: 7 }).position, 7);
+    const marked = new Lines(text('\ufeff'));
+    assert.deepEqual([[...marked], marked.position], [[], 3]);
     assert.equal(new Lines(source, { reverse: true }).position, 70);
     assert.equal(new Lines(source, { reverse: true, end: 21 }).position, 21);
     const lines = new Lines(source, { reverse: true });
@@ -363,6 +368,66 @@ describe('Lines: ending', () => {
     assert.throws(() => lines[Symbol.iterator]().next(), { code: 'ERR_INVALID_STATE' });
     assert.equal((await step).value, 'line 0');
     assert.deepEqual([...lines], ['line 1']);
+  });
+
+  it('is refused just as well when the read is over, and the step not yet', async () => {
+    for (let turns = 0; turns < 12; turns++) {
+      const lines = new Lines(text(numbered(3), { isCold: () => true }));
+      const step = lines[Symbol.asyncIterator]().next();
+      await new Promise((resolve) => setImmediate(resolve));
+      for (let i = 0; i < turns; i++) await Promise.resolve();
+      let other: string | undefined;
+      try {
+        other = lines[Symbol.iterator]().next().value as string;
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, 'ERR_INVALID_STATE');
+      }
+      const seen = [(await step).value as string, ...lines];
+      if (other !== undefined) seen.push(other);
+      assert.deepEqual(seen.sort(), ['line 0', 'line 1', 'line 2'], `after ${turns} microtasks`);
+    }
+  });
+
+  it('an end when the read is over, and the step not yet, is told as at any other time', async () => {
+    const reason = new Error('enough');
+    for (let turns = 0; turns < 12; turns++) {
+      const source = text('', { isCold: () => true });
+      const step = new Lines(source)[Symbol.asyncIterator]().next();
+      await new Promise((resolve) => setImmediate(resolve));
+      for (let i = 0; i < turns; i++) await Promise.resolve();
+      source.cancelAll(reason);
+      const told = await step.catch((error: unknown) => error);
+      if (told !== reason) assert.deepEqual(told, { done: true, value: undefined }, `after ${turns} microtasks`);
+      assert.equal(source.released, 1);
+    }
+  });
+
+  it('a line of many blocks lets the event loop turn', async () => {
+    for (const reverse of [false, true]) {
+      using folder = new Folder();
+      using file = MappedFile.openSync(folder.sparse(2 ** 28));
+      let turns = 0;
+      const timer = setInterval(() => turns++, 1);
+      const lines = file.lines({ reverse, maxLineLength: 9, overflow: 'truncate' })[Symbol.asyncIterator]();
+      assert.equal((await lines.next()).value, '\0'.repeat(9));
+      clearInterval(timer);
+      assert.ok(turns > 0);
+      await lines.return?.();
+    }
+  });
+
+  it('a pass that nobody ends does not stay', async () => {
+    using folder = new Folder();
+    using file = MappedFile.openSync(folder.file(numbered(9)));
+    const begin = (): WeakRef<Iterator<string>> => {
+      const iterator = file.lines()[Symbol.iterator]();
+      assert.equal(iterator.next().value, 'line 0');
+      return new WeakRef(iterator);
+    };
+    const passes = Array.from({ length: 50 }, begin);
+    await collect();
+    // Of what the engine still sees on its stack, there may be one.
+    assert.ok(passes.filter((pass) => pass.deref() !== undefined).length <= 1);
   });
 
   it('steps asked for at once come in order', async () => {
