@@ -22,6 +22,10 @@ const exact = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630]);
 /** No file that is longer than this says so wrongly. */
 const mostWrong = 64 * 1024;
 
+/** The types of files in `mode`, and that of pipes (inode(7)): on Windows, Node's `isFIFO` says no to all. */
+const typeMask = 0o170000;
+const pipeType = 0o010000;
+
 /** What the addon says of a regular file. */
 const regular = 0;
 
@@ -38,7 +42,7 @@ export function look(fd: number): { kind: Kind; size?: number } {
 function kindOf(fd: number): Kind {
   const stats = fs.fstatSync(fd);
   if (stats.isDirectory()) return 'directory';
-  if (stats.isFIFO() || stats.isSocket()) return 'stream';
+  if ((stats.mode & typeMask) === pipeType || stats.isSocket()) return 'stream';
   if (stats.isCharacterDevice()) return tty.isatty(fd) ? 'tty' : 'device';
   const hides = stats.isFile() && stats.size <= mostWrong && stats.blocks === 0 && !tellsItsSize(fd, stats.size);
   // Looked at again: somebody may just have written it, or cut it.

@@ -6,7 +6,7 @@ import ts from 'typescript';
 import { run } from '../helpers/child.js';
 import { Folder } from '../helpers/files.js';
 import { usual } from '../helpers/sizes.js';
-import { cannotMap, itUnless } from '../helpers/systems.js';
+import { cannotMap, itUnless, onWindows } from '../helpers/systems.js';
 import { type Block, blocks, pages, root } from './blocks.js';
 import { withoutExample } from './examples.js';
 import { writeSamples } from './samples.js';
@@ -29,6 +29,9 @@ const notRun: ReadonlyArray<readonly [command: RegExp, why: string]> = [
   [/^(SEED=\d+ TORTURE_SECONDS=\d+ npm run test:torture|npx mocha)\b/, 'runs the tests'],
   [/^\.ci\/run$/, 'runs the tests'],
 ];
+
+/** What Windows has not, does not let one do with mapped files, or tells otherwise. */
+const otherOnWindows = /\.(residency|dropCache|unlinkShared)\(|fs\.truncateSync\(/;
 
 /** Files that a command writes, and that are in nobody's checkout. */
 const written = /^bench\/results\.(json|svg)$/;
@@ -74,7 +77,8 @@ describe('the documentation', () => {
 
   for (const block of runnable) {
     const synchronizes = block.text.includes('sliding-mmap/sync') && cannotMap;
-    itUnless(synchronizes, `runs ${block.origin}`, async () => {
+    const other = otherOnWindows.test(block.text) && onWindows('it shows what is otherwise there');
+    itUnless(synchronizes || other, `runs ${block.origin}`, async () => {
       using folder = new Folder();
       fs.cpSync(samples.path, folder.path, { recursive: true });
       const program = path.join(programsFolder, 'out', fileName(block).replace(/mts$/, 'mjs'));
