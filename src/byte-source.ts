@@ -74,8 +74,14 @@ export interface ByteSource {
   release(start: number, end: number): void;
 
   /** Keeps the source usable until the returned function is called (once): `close()` waits for it or cancels it. */
-  retain(cancel: (reason: Error) => void): () => void;
+  retain(cancel: Cancel): () => void;
 }
+
+/**
+ * What ends a use of a source or a sink when that is closed. What it still has to write may take until the promise that it
+ * gives has resolved, which does not reject.
+ */
+export type Cancel = (reason: Error) => void | Promise<void>;
 
 /** What the loans of one walk share, so that several of them come out of one mapping. */
 export interface Walk {
@@ -157,5 +163,5 @@ export interface ByteSink {
   flush(start?: number, end?: number): Promise<void>;
 
   /** As in {@link ByteSource}. */
-  retain(cancel: (reason: Error) => void): () => void;
+  retain(cancel: Cancel): () => void;
 }

@@ -62,8 +62,8 @@ import { Matches } from './text/matches.js';
 import type { LinesOptions } from './text/options.js';
 import { type Needle, searchBackward, searchForward } from './text/search.js';
 import { split } from './text/split.js';
-import { settled } from './turn.js';
-import { vector, vectorSync } from './vectors.js';
+import { nextTurn, settled, turnIsSpent } from './turn.js';
+import { together, vector, vectorSync } from './vectors.js';
 import { MappedView } from './views/mapped-view.js';
 import type { FileStats, WindowCache } from './window-cache.js';
 
@@ -445,10 +445,15 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     const list = bufferList(buffers);
     this.#cache.enter();
     if (list.length === 0) throw systemError(EINVAL, 'read', this.path);
-    const bytesRead = await vector(list, writePosition(position), (bytes, at) => {
+    if (turnIsSpent()) await nextTurn();
+    const read = (bytes: Uint8Array, at: number): number | Promise<number> => {
       this.#cache.enter();
       return this.#source.read(bytes, 0, bytes.length, at);
-    });
+    };
+    const from = writePosition(position);
+    const bytesRead = await (from === cursor
+      ? together(list, (bytes) => read(bytes, cursor))
+      : vector(list, from, read));
     return { bytesRead, buffers };
   }
 
@@ -553,7 +558,10 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
   writevSync(buffers: readonly NodeJS.ArrayBufferView[], position?: Position | null): number {
     const list = bufferList(buffers);
     this.#cache.enterWrite();
-    return vectorSync(list, writePosition(position), (bytes, at) => this.#cache.writeSync(bytes, 0, bytes.length, at));
+    const from = writePosition(position);
+    // Where another process may write between two of them, they go together.
+    const pieces = from === cursor || this.#cache.appending ? [Buffer.concat(list)] : list;
+    return vectorSync(pieces, from, (bytes, at) => this.#cache.writeSync(bytes, 0, bytes.length, at));
   }
 
   // --- ranges ----------------------------------------------------------------------------------------------------
@@ -573,6 +581,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
     if (this.#spool !== undefined) await this.#spool.reached(toRange(start, end, Infinity).end);
     const asked = this.#sizeless(start, end);
     if (asked !== undefined) return readUntilEnd(this.#cache, asked.start, asked.end);
+    if (turnIsSpent()) await nextTurn();
     const range = this.#range(start, end);
     const buffer = Buffer.allocUnsafeSlow(range.end - range.start);
     const done = buffer.length === 0 ? 0 : await this.#cache.read(buffer, 0, buffer.length, range.start);
@@ -1064,6 +1073,7 @@ export class MappedFile extends Scalars implements AsyncDisposable, Disposable {
    * ```
    */
   async refresh(): Promise<number> {
+    if (turnIsSpent()) await nextTurn();
     return this.refreshSync();
   }
 

@@ -1,4 +1,5 @@
 /** Reading and writing several buffers, one after the other. */
+import { invalidState } from './errors.js';
 import { cursor } from './io-arguments.js';
 
 /**
@@ -21,6 +22,28 @@ export function vectorSync(
       if (moved === 0) throw error;
       break;
     }
+  }
+  return moved;
+}
+
+/**
+ * Reads for all buffers by one call, and shares out what came: at the cursor others may read between two calls. Gives
+ * what the call gave.
+ */
+export async function together(
+  list: readonly Uint8Array[],
+  read: (bytes: Uint8Array) => number | Promise<number>,
+): Promise<number> {
+  const lengths = list.map(({ length }) => length);
+  const all = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+  const moved = all.length === 0 ? 0 : await read(all);
+  if (list.some(({ length }, i) => length < lengths[i]!)) {
+    throw invalidState('A buffer was detached while it was read into');
+  }
+  let at = 0;
+  for (const bytes of list) {
+    bytes.set(all.subarray(at, Math.min(moved, at + bytes.length)));
+    at = Math.min(moved, at + bytes.length);
   }
   return moved;
 }

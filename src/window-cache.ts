@@ -9,7 +9,7 @@ import fs from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { promisify } from 'node:util';
 import { type Advice, Advisor, isLasting } from './advice.js';
-import type { ByteSink, CountingSource, FileIdentity, LendingSource, Loan, Walk } from './byte-source.js';
+import type { ByteSink, Cancel, CountingSource, FileIdentity, LendingSource, Loan, Walk } from './byte-source.js';
 import { plainBytes } from './bytes.js';
 import { invalidState, MappedFileError, outOfRange } from './errors.js';
 import { FileErrors } from './file-errors.js';
@@ -42,6 +42,8 @@ const hotLimit = 1024 * 1024;
 const jobLimit = 4 * 1024 * 1024;
 /** What a job moves at the least where the process is short of memory. */
 const leastJob = jobLimit / 64;
+/** Most that one system call moves (read(2)): what is to be in one piece is moved by one. */
+const callLimit = 0x7ffff000;
 const noPositions = "What is no file, as a pipe, has no positions (a file opened with backing 'spool' has)";
 
 /** Counts of one file's operations since it was opened, as `MappedFile.stats` gives them. */
@@ -156,7 +158,9 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   readonly #pending = new Set<Promise<unknown>>();
   readonly #pendingWrites = new Set<Promise<unknown>>();
-  readonly #retained = new Set<(reason: Error) => void>();
+  readonly #retained = new Set<Cancel>();
+  /** Streams that still write what they had taken when the file was closed. */
+  #settling = 0;
 
   #faults = 0;
   #bytesRead = 0;
@@ -313,9 +317,9 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     return this.#writable && !this.appending && !this.strict;
   }
 
-  retain(cancel: (reason: Error) => void): () => void {
+  retain(cancel: Cancel): () => void {
     this.enter();
-    const entry = (reason: Error): void => cancel(reason);
+    const entry: Cancel = (reason) => cancel(reason);
     this.#retained.add(entry);
     return () => {
       this.#retained.delete(entry);
@@ -335,7 +339,10 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (this.#closing) return undefined;
     this.#closing = true;
     // First: a stream still hands over what it had accepted.
-    for (const cancel of [...this.#retained]) cancel(this.#errors.closed());
+    for (const cancel of [...this.#retained]) {
+      const settled = cancel(this.#errors.closed());
+      if (settled !== undefined) void this.track(this.#whileSettling(settled));
+    }
     this.#retained.clear();
     this.#findLostPages();
     let failure: unknown;
@@ -350,6 +357,11 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#windows.close();
     this.#views.releaseAll();
     return failure;
+  }
+
+  async #whileSettling(settled: Promise<void>): Promise<void> {
+    this.#settling++;
+    await settled.finally(() => this.#settling--);
   }
 
   /** Resolves when no operation is pending; never rejects. */
@@ -552,7 +564,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     position: number,
     done: number,
   ): Promise<number> {
-    let most = jobLimit;
+    let most = position < 0 ? callLimit : jobLimit;
     while (done < length) {
       const piece = Math.min(most, length - done);
       const at = position < 0 ? -1 : position + done;
@@ -674,11 +686,17 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#requireOpen();
     if (position >= 0) this.requirePositions(position, length);
     this.#settle(position, length);
+    return this.#write(source, offset, length, position, kept);
+  }
+
+  #write(source: Uint8Array, offset: number, length: number, position: number, kept: boolean): Promise<number> {
+    // Where others may write between two pieces they would be torn apart.
+    const limit = position < 0 || this.appending ? callLimit : jobLimit;
     // A write longer than a job goes on from a private copy. Not `slice`, which for a Buffer is no copy.
     const rest =
-      length > jobLimit ? new Uint8Array(plainBytes(source).subarray(offset + jobLimit, offset + length)) : undefined;
-    const first = this.#writeJob(source, offset, Math.min(length, jobLimit), position, kept);
-    const all = rest === undefined ? first : this.#writeOn(first, rest, position);
+      length > limit ? new Uint8Array(plainBytes(source).subarray(offset + limit, offset + length)) : undefined;
+    const first = this.#writeJob(source, offset, Math.min(length, limit), position, kept);
+    const all = rest === undefined ? first : this.#writeOn(first, rest, position, limit);
     const write = this.track(all);
     this.#pendingWrites.add(write);
     const forget = (): void => void this.#pendingWrites.delete(write);
@@ -698,13 +716,13 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     return this.#haveWritten(done, position);
   }
 
-  async #writeOn(first: Promise<number>, rest: Uint8Array, position: number): Promise<number> {
+  async #writeOn(first: Promise<number>, rest: Uint8Array, position: number, limit: number): Promise<number> {
     let done = await first;
-    const length = jobLimit + rest.length;
-    while (done >= jobLimit && done < length) {
-      const piece = Math.min(jobLimit, length - done);
+    const length = limit + rest.length;
+    while (done >= limit && done < length) {
+      const piece = Math.min(limit, length - done);
       const at = position < 0 ? -1 : position + done;
-      const moved = await this.#writeJob(rest, done - jobLimit, piece, at, true).catch(() => 0);
+      const moved = await this.#writeJob(rest, done - limit, piece, at, true).catch(() => 0);
       done += moved;
       if (moved < piece) break;
     }
@@ -721,11 +739,16 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   }
 
   async writeFrom(bytes: Uint8Array, position: number, kept = false): Promise<number> {
-    this.enterWrite(position, bytes.length);
-    let done = await this.write(bytes, 0, bytes.length, position, kept);
-    // Short: the next piece tells why.
-    while (done < bytes.length) done += await this.write(bytes, done, bytes.length - done, position + done, kept);
-    return done;
+    const { length } = bytes;
+    for (let done = 0; ;) {
+      // What a stream has taken is written even if the file was closed meanwhile, which waits for it.
+      if (this.#settling === 0) {
+        this.enterWrite(position + done, length - done);
+        done += await this.write(bytes, done, length - done, position + done, kept);
+      } else done += await this.#write(bytes, done, length - done, position + done, kept);
+      // Short: the next piece tells why.
+      if (done >= length) return done;
+    }
   }
 
   async preallocate(start: number, length: number): Promise<void> {

@@ -231,7 +231,7 @@ class ChunkWalk {
   #begin(): number {
     this.#throwFailure();
     if (this.#ended) return 0;
-    this.#hold ??= new Hold(this.#source, undefined, (reason) => this.stop(reason));
+    this.#hold ??= new Hold(this.#source, undefined, (reason) => void this.stop(reason));
     this.#takeBack();
     const { size } = this.#source;
     const known = size >= this.#position + this.#chunkSize ? size : this.#source.refreshSync();

@@ -1,5 +1,6 @@
 /** Writing on from a position, with small pieces gathered into few writes. */
 import type { ByteSink } from '../byte-source.js';
+import { invalidState } from '../errors.js';
 
 /**
  * Pieces of at least this many bytes are written by themselves, straight from where they are: a trip to the thread pool
@@ -57,13 +58,16 @@ export class GatheringWriter {
   }
 
   async #writeOut(bytes: Uint8Array, more: boolean): Promise<void> {
-    if (this.#gathered === 0 || bytes.length >= GATHER_BYTES) {
+    const { length } = bytes;
+    if (this.#gathered === 0 || length >= GATHER_BYTES) {
       await this.drain();
+      if (bytes.length < length) throw detachedInQueue();
       await this.#hand(bytes); // spares the copy
     } else {
-      if (this.#gathered + bytes.length > GATHER_BYTES) {
+      if (this.#gathered + length > GATHER_BYTES) {
         await this.#underWay;
         this.#check();
+        if (bytes.length < length) throw detachedInQueue();
         void this.#handGathered();
       }
       this.#keep(bytes);
@@ -109,6 +113,11 @@ export class GatheringWriter {
   #check(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
+}
+
+/** What was given away, or released, after it was given to be written. */
+export function detachedInQueue(): Error {
+  return invalidState('The chunk was detached while it waited to be written');
 }
 
 /** Tells where in the file a write failed, in Node's own errors too. */

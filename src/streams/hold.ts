@@ -11,19 +11,24 @@ export class Hold {
 
   /**
    * `stop` is called, at most once and only while held, when the file closes (with the reason that the file gives)
-   * or the signal is aborted (with the signal's reason): it ends the stream and sees to it that `release` is called.
+   * or the signal is aborted (with the signal's reason): it ends the stream and sees to it that `release` is called. A
+   * file that closes waits for the promise that it gives.
    * Throws what `retain` throws, when the file is closed already.
    */
-  constructor(file: ByteSource | ByteSink, signal: AbortSignal | undefined, stop: (reason: unknown) => void) {
+  constructor(
+    file: ByteSource | ByteSink,
+    signal: AbortSignal | undefined,
+    stop: (reason: unknown) => void | Promise<void>,
+  ) {
     let stopped = false;
-    const stopOnce = (reason: unknown): void => {
+    const stopOnce = (reason: unknown): void | Promise<void> => {
       if (stopped || this.released) return;
       stopped = true;
-      stop(reason);
+      return stop(reason);
     };
     this.#letGo = file.retain(stopOnce);
     this.#signal = signal;
-    this.#onAbort = () => stopOnce(signal?.reason);
+    this.#onAbort = () => void stopOnce(signal?.reason);
     signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 

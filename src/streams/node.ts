@@ -125,7 +125,7 @@ export class ReadStream extends Readable {
   /** @internal */
   override _construct(callback: (error?: Error | null) => void): void {
     construct(this, callback, this.#fd, () => {
-      this.#hold = new Hold(this.#source, undefined, (reason) => this.destroy(reason as Error));
+      this.#hold = new Hold(this.#source, undefined, (reason) => void this.destroy(reason as Error));
     });
   }
 
@@ -225,7 +225,7 @@ export class WriteStream extends Writable {
   /** @internal */
   override _construct(callback: (error?: Error | null) => void): void {
     construct(this, callback, this.#fd, () => {
-      this.#hold = new Hold(this.#sink, undefined, (reason) => this.destroy(reason as Error));
+      this.#hold = new Hold(this.#sink, undefined, (reason) => void this.destroy(reason as Error));
     });
   }
 

@@ -6,7 +6,7 @@ import { byteLengthOf, plainBytes } from '../bytes.js';
 import { checkSignal, invalidArgType } from '../errors.js';
 import { type Position, toCount, toPosition } from '../ranges.js';
 import { webStreams, type StreamClasses } from './classes.js';
-import { GatheringWriter } from './gather.js';
+import { detachedInQueue, GatheringWriter } from './gather.js';
 import { Hold } from './hold.js';
 import { checkBoolean, checkOptions } from './options.js';
 import { nextTurn, turnIsSpent } from '../turn.js';
@@ -79,7 +79,8 @@ class FileSink implements UnderlyingSink<WritableChunk> {
   readonly #flushOnClose: boolean;
   readonly #signal: AbortSignal | undefined;
   readonly #text = new Utf8Pieces();
-  #queued = 0;
+  /** Lengths in bytes of the chunks in the queue, -1 for text. */
+  readonly #queued: number[] = [];
   #running: Promise<void> | undefined;
   // From start() on, which the constructor of the stream calls:
   #hold!: Hold;
@@ -105,18 +106,16 @@ class FileSink implements UnderlyingSink<WritableChunk> {
    * the stream refuses after `close()`; no harm is done, for closing writes out everything.)
    */
   enqueued(chunk: unknown): number {
-    this.#queued++;
-    if (typeof chunk === 'string') return Buffer.byteLength(chunk);
-    if (ArrayBuffer.isView(chunk)) return byteLengthOf(chunk);
-    if (isAnyArrayBuffer(chunk)) return chunk.byteLength;
-    return 0; // write() refuses it, in its turn
+    const length = lengthOf(chunk);
+    this.#queued.push(typeof chunk === 'string' ? -1 : length);
+    return length;
   }
 
   start(controller: WritableStreamDefaultController): void | Promise<void> {
     const fail = (reason: unknown): void => controller.error(reason);
     this.#hold = new Hold(this.#sink, this.#signal, (reason) => {
       fail(reason);
-      this.#settle().catch(() => {}); // the stream has its error already
+      return this.#settle().catch(() => {}); // the stream has its error already
     });
     this.#writer = new GatheringWriter(this.#sink, this.#start, fail);
     if (this.#signal?.aborted) {
@@ -128,8 +127,10 @@ class FileSink implements UnderlyingSink<WritableChunk> {
   }
 
   write(chunk: unknown): void | Promise<void> {
-    this.#queued--;
-    return this.#run(() => (turnIsSpent() ? nextTurn().then(() => this.#take(chunk)) : this.#take(chunk)));
+    const length = this.#queued.shift()!;
+    return this.#run(() =>
+      turnIsSpent() ? nextTurn().then(() => this.#take(chunk, length)) : this.#take(chunk, length),
+    );
   }
 
   async close(): Promise<void> {
@@ -144,9 +145,11 @@ class FileSink implements UnderlyingSink<WritableChunk> {
     return this.#settle();
   }
 
-  #take(chunk: unknown): void | Promise<void> {
-    const more = this.#queued > 0;
+  /** `length`: how many bytes it had when it was queued. */
+  #take(chunk: unknown, length: number): void | Promise<void> {
+    const more = this.#queued.length > 0;
     if (typeof chunk === 'string') return this.#writer.write(this.#text.encode(chunk), more);
+    if (lengthOf(chunk) < length) throw detachedInQueue();
     const bytes = bytesOf(chunk);
     const half = this.#text.finish(); // of a character that these bytes cut off
     if (half.length === 0) return this.#writer.write(bytes, more);
@@ -182,6 +185,13 @@ class FileSink implements UnderlyingSink<WritableChunk> {
       await this.#hold.release();
     }
   }
+}
+
+/** The length of a chunk in bytes; 0 for what is none, which is refused in its turn. */
+function lengthOf(chunk: unknown): number {
+  if (typeof chunk === 'string') return Buffer.byteLength(chunk);
+  if (ArrayBuffer.isView(chunk)) return byteLengthOf(chunk);
+  return isAnyArrayBuffer(chunk) ? chunk.byteLength : 0;
 }
 
 function bytesOf(chunk: unknown): Uint8Array {

@@ -51,7 +51,7 @@ export class Participant {
     }
     ours.set(this.id, new WeakRef(this));
     const { id } = this;
-    cache.retain(() => ours.delete(id));
+    cache.retain(() => void ours.delete(id));
   }
 
   static of(inside: Inside): Participant {

@@ -147,6 +147,45 @@ for (const windowSize of [undefined, 4096]) {
       },
     );
 
+    it('write what they had taken when the file is closed', async () => {
+      const cache = open('closed', 'w+');
+      const chunk = bytes.subarray(0, 20_000);
+      const writer = createWritable(cache).getWriter();
+      writer.closed.catch(() => {});
+      let resolved = 0;
+      const writes = Array.from({ length: 90 }, () =>
+        writer.write(chunk).then(
+          () => void resolved++,
+          () => {},
+        ),
+      );
+      // In the midst of the first write to the file.
+      while (resolved < 70) await Promise.race([...writes.slice(resolved), new Promise((go) => setImmediate(go))]);
+      const taken = resolved;
+      cache.close();
+      await Promise.all(writes);
+      while (cache.busy) await cache.idle();
+      const written = readFileSync(join(folder, 'closed'));
+      assert.ok(written.length >= taken * chunk.length, `${written.length} bytes of ${taken} chunks`);
+      for (let at = 0; at + chunk.length <= written.length; at += chunk.length) {
+        assert.ok(written.subarray(at, at + chunk.length).equals(chunk));
+      }
+    });
+
+    it('refuse a chunk that was detached while it waited', async () => {
+      const cache = open('detached', 'w+');
+      for (const make of [(length: number) => new Uint8Array(length), (length: number) => new ArrayBuffer(length)]) {
+        const writer = createWritable(cache).getWriter();
+        const [first, second] = [make(1000), make(1000)];
+        const writes = [writer.write(new Uint8Array(first)), writer.write(second as Uint8Array)];
+        structuredClone(second, { transfer: [second instanceof ArrayBuffer ? second : second.buffer] });
+        const [one, two] = await Promise.allSettled(writes);
+        assert.equal(one!.status, 'fulfilled');
+        assert.equal(((two as PromiseRejectedResult).reason as { code?: string }).code, 'ERR_INVALID_STATE');
+        await assert.rejects(writer.closed, { code: 'ERR_INVALID_STATE' });
+      }
+    });
+
     it('end with an error when the file is closed', async () => {
       const source = open('source', 'r');
       const reader = createReadable(source, { chunkSize: 1000 }).getReader();

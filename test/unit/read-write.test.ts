@@ -510,6 +510,62 @@ describe('read and write where the system moves less than was asked for', () => 
   });
 });
 
+describe('several reads and writes at once', () => {
+  it('moves what is read at the cursor, and what is appended, in one piece, however long', async () => {
+    using folder = new Folder();
+    const length = 5 * 2 ** 20; // longer than what one job on the thread pool moves of other things
+    const letters = ['a', 'b', 'c'].map((letter) => Buffer.alloc(length, letter));
+    const path = folder.file(0);
+    for (const flags of ['a', 'w+'] as const) {
+      await using file = await MappedFile.open(path, flags);
+      await Promise.all(letters.map((bytes) => file.write(bytes)));
+      const written = fs.readFileSync(path);
+      assert.equal(written.length, 3 * length);
+      for (let at = 0; at < 3 * length; at += length) {
+        assert.ok(
+          written.subarray(at, at + length).every((byte) => byte === written[at]),
+          flags,
+        );
+      }
+    }
+    await using file = await MappedFile.open(path);
+    const [one, two] = [Buffer.alloc(length), Buffer.alloc(length)];
+    await Promise.all([file.read(one, 0, length, null), file.read(two, 0, length, null)]);
+    for (const bytes of [one, two]) assert.ok(bytes.every((byte) => byte === bytes[0]));
+  });
+
+  it('fills several buffers at the cursor by one read, and gives what came', async () => {
+    using folder = new Folder();
+    await using file = await MappedFile.open(folder.file(10_000));
+    const lists = [0, 1].map(() => [Buffer.alloc(1000), Buffer.alloc(0), Buffer.alloc(3000)]);
+    const read = await Promise.all(lists.map((list) => file.readv(list)));
+    const found = lists.map((list) => Buffer.concat(list)).sort(Buffer.compare);
+    assert.deepEqual(
+      read.map(({ bytesRead }) => bytesRead),
+      [4000, 4000],
+    );
+    assert.deepEqual(found, [oracle(0, 4000), oracle(4000, 4000)].sort(Buffer.compare));
+    const rest = [Buffer.alloc(1500, 1), Buffer.alloc(1500, 1)];
+    assert.equal((await file.readv(rest)).bytesRead, 2000);
+    assert.deepEqual(Buffer.concat(rest), Buffer.concat([oracle(8000, 2000), Buffer.alloc(1000, 1)]));
+    assert.equal((await file.readv(rest)).bytesRead, 0);
+  });
+
+  it('lets timers run during slices, vectors and looks at the size', async () => {
+    using folder = new Folder();
+    await using file = await MappedFile.open(folder.file(10_000));
+    const buffers = [Buffer.alloc(10), Buffer.alloc(20)];
+    for (const step of [() => file.slice(0, 100), () => file.readv(buffers, 5), () => file.refresh()]) {
+      let rang = false;
+      const timer = setTimeout(() => (rang = true), 1);
+      let steps = 0;
+      while (!rang && steps++ < 3_000_000) await step();
+      clearTimeout(timer);
+      assert.ok(rang, `no timer within ${steps} steps`);
+    }
+  });
+});
+
 function fillOdd(view: ArrayBufferView): void {
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
   for (let i = 0; i < bytes.length; i++) bytes[i] = (i * 7 + 1) & 0xff;

@@ -30,6 +30,16 @@ describe('blob', () => {
     assert.equal(file.blob(0, 1, { type: 'café' }).type, '');
   });
 
+  it('lets timers run while it is streamed', async () => {
+    using folder = new Folder();
+    await using file = await MappedFile.open(folder.sparse(2 ** 28));
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    for await (const chunk of file.blob().stream() as AsyncIterable<Uint8Array>) assert.equal(chunk[0], 0);
+    clearInterval(timer);
+    assert.ok(turns > 0);
+  });
+
   it('is cut as the standard cuts a Blob', async () => {
     using folder = new Folder();
     await using file = await MappedFile.open(folder.file(size));
