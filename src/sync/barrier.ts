@@ -131,16 +131,21 @@ export class SharedBarrier implements Disposable {
     return Atomics.load(this.#words, signalWord);
   }
 
+  /** Throws where nobody can tell: what was cut off reads as zeros. */
   #hasOpened(opening: number): boolean {
-    return openingOf(Atomics.load(this.#words, stateWord)) !== opening;
+    if (openingOf(Atomics.load(this.#words, stateWord)) === opening) return false;
+    this.#region.check();
+    return true;
   }
 
-  /** Counts one off again who gives up; false when it has opened. */
+  /** Counts one off again who gives up; false when it has opened. Throws as {@link #hasOpened}. */
   #withdraw(opening: number): boolean {
     for (;;) {
       const state = Atomics.load(this.#words, stateWord);
-      if (openingOf(state) !== opening) return false;
-      if (arrivedIn(state) === 0) return true; // somebody has written there
+      if (openingOf(state) !== opening || arrivedIn(state) === 0) {
+        this.#region.check();
+        return openingOf(state) === opening; // somebody has written there
+      }
       if (Atomics.compareExchange(this.#words, stateWord, state, state - 1) === state) return true;
     }
   }

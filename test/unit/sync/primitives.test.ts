@@ -527,6 +527,22 @@ describe('SharedBarrier', function () {
     barrier.dispose();
     assert.equal(await waiting, 'ERR_INVALID_STATE');
   });
+
+  itUnless(cannotBeCut, 'does not open when the file is cut', async () => {
+    using zeros = new Zeros(8192);
+    const barriers = Array.from({ length: 3 }, () => new SharedBarrier(zeros.file, 4096, 3));
+    // What was cut off reads as never opened.
+    await Promise.all(barriers.map((barrier) => barrier.wait()));
+    const { signal } = new AbortController();
+    const cut = [barriers[0]!.wait(), barriers[1]!.wait({ signal, timeout: 50_000 })].map(rejectionCode);
+    await turn();
+    fs.truncateSync(zeros.data, 4096);
+    assert.deepEqual(await Promise.all(cut), Array(2).fill('ERR_MAPPED_FILE_TRUNCATED'));
+    assert.equal(
+      codeOf(() => barriers[2]!.waitSync()),
+      'ERR_MAPPED_FILE_TRUNCATED',
+    );
+  });
 });
 
 describe('Atomics on a view', function () {
