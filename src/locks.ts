@@ -208,7 +208,7 @@ interface Waiter extends Wanted {
  */
 class Queue {
   readonly #key: string;
-  #waiting: Waiter[] = [];
+  readonly #waiting = new Set<Waiter>();
   #timer: NodeJS.Timeout | undefined;
   #pause = firstPause;
   #hurrying = false;
@@ -218,15 +218,15 @@ class Queue {
   }
 
   join(waiter: Waiter): void {
-    this.#waiting.push(waiter);
     this.#pause = firstPause;
-    this.#ask(this.#waiting.length - 1);
+    if (excludedBy(this.#waiting, waiter) || !this.#serve(waiter)) this.#waiting.add(waiter);
+    this.#rest();
   }
 
   leave(waiter: Waiter): void {
-    this.#waiting = this.#waiting.filter((other) => other !== waiter);
+    this.#waiting.delete(waiter);
     // Those behind it need not wait for it any more.
-    if (this.#waiting.length > 0) this.hurry();
+    if (this.#waiting.size > 0) this.hurry();
     else this.#rest();
   }
 
@@ -237,37 +237,42 @@ class Queue {
     this.#hurrying = true;
     queueMicrotask(() => {
       this.#hurrying = false;
-      this.#ask(0);
+      this.#ask();
     });
   }
 
-  /** Asks for those from `first` on, in their order. */
-  #ask(first: number): void {
-    const served = new Set<Waiter>();
-    const waiting = this.#waiting;
-    waiting.forEach((waiter, index) => {
-      if (index < first) return;
-      if (waiting.slice(0, index).some((earlier) => !served.has(earlier) && excludes(earlier, waiter))) return;
-      try {
-        if (waiter.attempt()) served.add(waiter);
-      } catch (error) {
-        served.add(waiter);
-        waiter.fail(error);
-      }
-    });
-    this.#waiting = this.#waiting.filter((waiter) => !served.has(waiter));
+  /** Asks for all, in their order. */
+  #ask(): void {
+    // Of those who go on waiting, the ones that exclude whom no other of them does: mostly one, however many wait.
+    const ahead: Waiter[] = [];
+    for (const waiter of this.#waiting) {
+      if (!excludedBy(ahead, waiter) && this.#serve(waiter)) continue;
+      if (excludesAll(waiter)) break;
+      if (!ahead.some((earlier) => isWithin(waiter, earlier))) ahead.push(waiter);
+    }
     this.#rest();
+  }
+
+  /** False when it has to wait. */
+  #serve(waiter: Waiter): boolean {
+    try {
+      if (!waiter.attempt()) return false;
+    } catch (error) {
+      waiter.fail(error);
+    }
+    this.#waiting.delete(waiter);
+    return true;
   }
 
   #rest(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#waiting.length === 0) {
+    if (this.#waiting.size === 0) {
       if (queues.get(this.#key) === this) queues.delete(this.#key);
       return;
     }
     // Not all at the same moment: processes that began together would go on together.
-    this.#timer = setTimeout(() => this.#ask(0), this.#pause * (0.5 + Math.random()));
+    this.#timer = setTimeout(() => this.#ask(), this.#pause * (0.5 + Math.random()));
     this.#pause = Math.min(2 * this.#pause, lastPause);
   }
 }
@@ -286,4 +291,18 @@ function queueOf(key: string): Queue {
 
 function excludes(one: Wanted, other: Wanted): boolean {
   return (one.exclusive || other.exclusive) && one.start < other.end && other.start < one.end;
+}
+
+function excludedBy(earlier: Iterable<Wanted>, wanted: Wanted): boolean {
+  for (const one of earlier) if (excludes(one, wanted)) return true;
+  return false;
+}
+
+function excludesAll({ exclusive, start, end }: Wanted): boolean {
+  return exclusive && start === 0 && end === Infinity;
+}
+
+/** Whether the other one excludes all that this one does. */
+function isWithin(one: Wanted, other: Wanted): boolean {
+  return (other.exclusive || !one.exclusive) && other.start <= one.start && one.end <= other.end;
 }

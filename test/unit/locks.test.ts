@@ -139,6 +139,47 @@ describe('locks', () => {
     assert.deepEqual(order, ['a writer', 'a reader', 'another writer']);
   });
 
+  it('serve thousands that wait, each in its turn', async () => {
+    using folder = new Folder();
+    using file = MappedFile.openSync(folder.file(100), 'r+');
+    const order: number[] = [];
+    const tasks = Array.from({ length: 4000 }, async (_, task) => {
+      using lock = await file.lock(task % 2 === 0 ? {} : { end: 50 });
+      order.push(task);
+      assert.equal(lock.released, false);
+    });
+    await Promise.all(tasks);
+    assert.deepEqual(
+      order,
+      tasks.map((_, task) => task),
+    );
+  });
+
+  it('let by whom no earlier one excludes', async () => {
+    using folder = new Folder();
+    using file = MappedFile.openSync(folder.file(100), 'r+');
+    const held = await file.lock({ start: 0, end: 10 });
+    const order: string[] = [];
+    const take = async (name: string, start: number, end: number, exclusive = true): Promise<void> => {
+      using lock = await file.lock({ start, end, exclusive });
+      order.push(name);
+      await delay(1);
+      assert.equal(lock.released, false);
+    };
+    const all = [
+      take('shared', 5, 30, false),
+      take('inside', 12, 14, false), // shared as well: free at once
+      take('behind it', 20, 40),
+      take('behind that', 39, 41),
+      take('apart', 60, 70),
+    ];
+    await delay(5);
+    assert.deepEqual(order, ['inside', 'apart']);
+    held.release();
+    await Promise.all(all);
+    assert.deepEqual(order, ['inside', 'apart', 'shared', 'behind it', 'behind that']);
+  });
+
   it('are waited for until a signal is aborted, which lets the next one by', async () => {
     using folder = new Folder();
     using file = MappedFile.openSync(folder.file(100), 'r+');
