@@ -1076,7 +1076,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     if (draft === undefined) {
       for (let at = position; at < end;) {
         if (this.#closed) throw this.#errors.closed();
-        if (lease.released) throw invalidState('The view was released before all of it was written back');
+        if (lease.released) throw releasedInCommit();
         at = this.#committed(lease, await native.commitAsync(lease.id, this.fd, at, end));
       }
     } else {
@@ -1100,8 +1100,11 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   #committed(lease: ViewLease, status: number): number {
     if (status >= 0) return status;
-    if (status === -EFAULT) this.#reportLost(lease);
-    throw this.#errors.mapping(-status, 'write', lease.position, lease.length);
+    const { position, length } = lease;
+    if (status !== -EFAULT) throw this.#errors.mapping(-status, 'write', position, length);
+    this.#reportLost(lease);
+    // Nothing is known any more of what a released one has lost.
+    throw lease.released ? releasedInCommit() : this.#truncated(position, length);
   }
 
   #endCommit(lease: ViewLease): void {
@@ -1332,6 +1335,10 @@ function useWindow<T>(
   } finally {
     window.pins--;
   }
+}
+
+function releasedInCommit(): Error {
+  return invalidState('The view was released before all of it was written back');
 }
 
 const setArray = Uint8Array.prototype.set;

@@ -1,12 +1,14 @@
 /** Views whose changes stay here until they are dropped or written back. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import * as fc from 'fast-check';
 import { MappedFile, type OpenOptions } from 'sliding-mmap';
 import { codeOf } from '../helpers/errors.js';
 import { Folder, oracle } from '../helpers/files.js';
 import { configurations, granule } from '../helpers/sizes.js';
 import { cannotBeCut, itUnless } from '../helpers/systems.js';
+import { native } from '#src/native.js';
 
 const size = 9 * granule + 123;
 
@@ -141,6 +143,24 @@ for (const { name, options } of configurations) {
       const expected = oracle(0, large);
       expected[0] = 0;
       assert.ok(fs.readFileSync(path).equals(expected));
+    });
+
+    it('say that they were released when a page is lost meanwhile', async () => {
+      using folder = new Folder();
+      using file = MappedFile.openSync(folder.file(size), 'r+', opened());
+      if (isCopy(file)) return;
+      const { commitAsync } = native;
+      const view = file.view(0, size, { access: 'private' });
+      native.commitAsync = () => Promise.resolve(-osConstants.errno.EFAULT);
+      try {
+        const commit = view.commit();
+        view.dispose();
+        await assert.rejects(commit, { code: 'ERR_INVALID_STATE' });
+        using kept = file.view(0, size, { access: 'private' });
+        await assert.rejects(kept.commit(), { code: 'ERR_MAPPED_FILE_TRUNCATED' });
+      } finally {
+        native.commitAsync = commitAsync;
+      }
     });
 
     it('are refused where nothing can be dropped or written', async () => {
