@@ -1,6 +1,7 @@
 /** Where something stands in a file, as an iterable and an async iterable. */
 import { isAscii } from 'node:buffer';
 import type { ByteSource } from '../byte-source.js';
+import { invalidState } from '../errors.js';
 import { native } from '../native.js';
 import { nextTurn, turnIsSpent } from '../turn.js';
 import { BlockScanner, UnitOffsets } from './blocks.js';
@@ -93,12 +94,15 @@ export class Matches implements Iterable<Match>, AsyncIterable<Match> {
     };
   }
 
-  /** The number of matches that have not been given yet, and ends the pass; much faster than to have each of them. */
+  /**
+   * The number of matches that have not been given yet, and ends the pass; much faster than to have each of them.
+   * Rejects with `ERR_INVALID_STATE` while another asynchronous step is under way.
+   */
   count(): Promise<number> {
     return this.#cursor.count();
   }
 
-  /** As {@link count}; may block. */
+  /** As {@link count}, which it throws as well; may block. */
   countSync(): number {
     return this.#cursor.countSync();
   }
@@ -141,6 +145,8 @@ class MatchCursor implements Cursor<Match> {
   #ends: readonly number[] | undefined;
   #searchedTexts = 0;
   #current: CurrentLine | undefined;
+  /** Whether an asynchronous step is under way. */
+  #busy = false;
 
   constructor(source: ByteSource, search: ResolvedSearch, blockSize?: number) {
     const size = blockSize ?? (search.regExp === undefined ? BLOCK_SIZE : TEXT_BLOCK_SIZE);
@@ -157,33 +163,39 @@ class MatchCursor implements Cursor<Match> {
   }
 
   fillSync(): boolean {
+    this.#checkIdle();
     while (!this.#take()) if (this.#block === undefined && !this.#advanceSync()) return false;
     return true;
   }
 
-  async fill(): Promise<boolean> {
-    while (!this.#take()) {
-      if (turnIsSpent()) await nextTurn();
-      if (this.#block === undefined && !(await this.#advance())) return false;
-    }
-    return true;
+  fill(): Promise<boolean> {
+    return this.#alone(async () => {
+      while (!this.#take()) {
+        if (turnIsSpent()) await nextTurn();
+        if (this.#block === undefined && !(await this.#advance())) return false;
+      }
+      return true;
+    });
   }
 
   countSync(): number {
+    this.#checkIdle();
     let count = this.#countAtHand();
     while (this.#left > 0 && (this.#block !== undefined || this.#advanceSync())) count += this.#countSome();
     this.close();
     return count;
   }
 
-  async count(): Promise<number> {
-    let count = this.#countAtHand();
-    while (this.#left > 0 && (this.#block !== undefined || (await this.#advance()))) {
-      count += this.#countSome();
-      if (turnIsSpent()) await nextTurn();
-    }
-    this.close();
-    return count;
+  count(): Promise<number> {
+    return this.#alone(async () => {
+      let count = this.#countAtHand();
+      while (this.#left > 0 && (this.#block !== undefined || (await this.#advance()))) {
+        count += this.#countSome();
+        if (turnIsSpent()) await nextTurn();
+      }
+      this.close();
+      return count;
+    });
   }
 
   takeBatch(): Match[] {
@@ -198,6 +210,21 @@ class MatchCursor implements Cursor<Match> {
 
   async settled(): Promise<void> {
     await this.#cursor.settled();
+  }
+
+  #checkIdle(): void {
+    if (this.#busy) throw invalidState('another asynchronous step over these matches is under way');
+  }
+
+  /** Steps that take turns would take the same matches, each from the other. */
+  async #alone<Value>(step: () => Promise<Value>): Promise<Value> {
+    this.#checkIdle();
+    this.#busy = true;
+    try {
+      return await step();
+    } finally {
+      this.#busy = false;
+    }
   }
 
   /** The pass is over: what is at hand is not given any more. */

@@ -184,6 +184,26 @@ describe('Matches', () => {
     }
   });
 
+  it('refuses a step while another one is under way, and takes nothing for it', async () => {
+    const busy = { code: 'ERR_INVALID_STATE' };
+    for (const pattern of ['b', /b/]) {
+      const uses: Array<[(m: Matches) => Promise<unknown>, unknown]> = [
+        [(m) => m.count(), 5000],
+        [async (m) => ((await m[Symbol.asyncIterator]().next()).value as Match).position, 0],
+      ];
+      for (const [use, expected] of uses) {
+        const matches = new Matches(text('b\n'.repeat(5000), { isCold: () => true }), pattern, {}, 512);
+        const first = use(matches);
+        await assert.rejects(matches.count(), busy);
+        assert.throws(() => matches.countSync(), busy);
+        assert.throws(() => [...matches], busy);
+        await assert.rejects(matches.batches()[Symbol.asyncIterator]().next(), busy);
+        assert.equal(await first, expected);
+        assert.equal(await matches.count(), expected === 0 ? 4999 : 0);
+      }
+    }
+  });
+
   it('releases at an early exit, an error and the end, and reads nothing before the first step', async () => {
     const source = text('aaa');
     const matches = new Matches(source, 'a');
