@@ -67,6 +67,8 @@ export interface ResolvedSearch extends ResolvedOptions {
   /** Bytes that each needle has, and the longest. */
   readonly lengths: readonly number[];
   readonly longest: number;
+  /** Whether a needle may overlap a delimiter, so that each line is searched by itself. */
+  readonly eachLine: boolean;
   /** A copy of the caller's, with the flag `g`. */
   readonly regExp: RegExp | undefined;
   readonly encoding: TextEncoding;
@@ -139,10 +141,18 @@ export function resolveSearch(pattern: Pattern, options: MatchesOptions): Resolv
     search,
     lengths,
     longest: lengths.reduce((most, length) => Math.max(most, length), 0),
+    eachLine: byLine && shareBytes(needles, text.delimiter, ignoreCase),
     regExp,
     encoding,
     text,
   };
+}
+
+/** Whether any needle has a byte of the delimiter: without one it cannot overlap it. */
+function shareBytes(needles: readonly Uint8Array[], delimiter: Uint8Array, ignoreCase: boolean): boolean {
+  const bytes = new Set(delimiter);
+  if (ignoreCase) for (const byte of delimiter) if (/[a-z]/i.test(String.fromCharCode(byte))) bytes.add(byte ^ 0x20);
+  return needles.some((needle) => [...bytes].some((byte) => needle.includes(byte)));
 }
 
 /** One by one, and not by the list's own methods: it may leave some out, and may say anything of itself. */

@@ -135,6 +135,8 @@ class MatchCursor implements Cursor<Match> {
   #blockEnd = 0;
   /** How far the block has been searched for needles. */
   #searched = 0;
+  /** Where the text ends of the line that is searched by itself. */
+  #textEnd = -1;
   /** The number of the line that begins at offset `#counted` of the block. */
   #lineNumber = 1;
   #counted = 0;
@@ -256,6 +258,7 @@ class MatchCursor implements Cursor<Match> {
     if (this.#base === this.#search.start && this.#search.byLine) this.#base += scanner.markLength;
     this.#blockEnd = scanner.positionAfter(++cursor.index);
     this.#searched = this.#counted = this.#searchedTexts = 0;
+    this.#textEnd = -1;
     this.#texts = this.#ends = this.#decoded = undefined;
     return true;
   }
@@ -312,14 +315,28 @@ class MatchCursor implements Cursor<Match> {
     return matches;
   }
 
-  /** How many begin before the block's limit, from where the search stands; unless it only counts, the results tell. */
+  /**
+   * How many begin before the limit of the block, or of the line, from where the search stands; unless it only counts,
+   * the results tell.
+   */
   #scan(block: Buffer, counts: boolean): number {
-    const { lengths, overlapping, search } = this.#search;
-    const limit = this.#limit(block);
+    const { eachLine, lengths, overlapping, search, text } = this.#search;
+    const limit = eachLine ? this.#lineLimit(block) : this.#limit(block);
     const until = lengths.length > MANY ? Math.min(limit, this.#searched + STRETCH) : limit;
-    const found = native.scan(search!, block, this.#searched, until, overlapping, counts, this.#results);
+    const bytes = eachLine ? block.subarray(0, limit) : block;
+    const found = native.scan(search!, bytes, this.#searched, until, overlapping, counts, this.#results);
     this.#searched = this.#results[0]!;
+    if (eachLine && this.#searched >= limit) this.#searched = Math.min(limit + text.delimiterLength, block.length);
     return found;
+  }
+
+  /** As {@link #limit}, of the line at hand. */
+  #lineLimit(block: Buffer): number {
+    if (this.#textEnd < this.#searched) {
+      const at = this.#search.text.find(block, this.#searched);
+      this.#textEnd = at < 0 ? block.length : at;
+    }
+    return this.#textEnd;
   }
 
   /** Where a needle may begin in the block at the latest: one that it has only in part is found in the next. */

@@ -155,6 +155,45 @@ describe('matches: properties', () => {
     );
   });
 
+  it('needles that overlap delimiters are found where they stand in a line', async () => {
+    const units = (options: { minLength: number; maxLength: number }): fc.Arbitrary<string> =>
+      fc.string({ unit: fc.constantFrom('a', 'A', 'b', '\r', '\n'), ...options });
+    await fc.assert(
+      fc.asyncProperty(
+        units({ minLength: 0, maxLength: 80 }),
+        fc.oneof(
+          fc.array(units({ minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 4 }),
+          fc.array(units({ minLength: 1, maxLength: 4 }), { minLength: 33, maxLength: 36 }),
+        ),
+        fc.constantFrom('\r\n', 'aa', 'aab', 'a', 'aba', 'bb\n'),
+        fc.constantFrom({ overlapping: true }, { firstInLine: true }, {}),
+        fc.boolean(),
+        shape,
+        async (string, texts, delimiter, how, ignoreCase, shape) => {
+          const wanted = texts.filter((needle) => !needle.includes(delimiter));
+          fc.pre(wanted.length > 0);
+          const content = Buffer.from(string);
+          const needles = wanted.map((needle) => Buffer.from(needle));
+          const expected: Match[] = [];
+          for (let begin = 0, number = 1; begin < content.length; number++) {
+            const at = content.indexOf(delimiter, begin);
+            const end = at < 0 ? content.length : at;
+            const lineEnd = at < 0 ? end : at + delimiter.length;
+            const found = placesOf(content.subarray(0, end), needles, { ...how, ignoreCase, start: begin });
+            const about = { line: string.slice(begin, end), linePosition: begin, lineEnd, lineNumber: number };
+            for (const match of 'firstInLine' in how ? found.slice(0, 1) : found) expected.push({ ...match, ...about });
+            begin = lineEnd;
+          }
+          const options = { ...how, delimiter, ignoreCase, line: true, lineNumbers: true };
+          assert.deepEqual([...search(content, needles, options, shape)], expected);
+          assert.deepEqual(await asyncMatches(search(content, needles, options, shape)), expected);
+          assert.equal(await search(content, needles, options, shape).count(), expected.length);
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
   const expressions = [
     /a/,
     /A/i,

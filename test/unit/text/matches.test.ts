@@ -99,6 +99,34 @@ describe('Matches', () => {
     assert.equal(new Matches(source(), 'two', { maxLineLength: 6, delimiter: ';;' }).countSync(), 3);
   });
 
+  it('finds nothing across the end of a line or in its delimiter', () => {
+    const found = (needles: Pattern, options: MatchesOptions, blockSize?: number): Array<[number, number]> => {
+      const matches = (): Matches =>
+        new Matches(text('\na\r\nfoo\n\r\n\r\nA\r\r\nfoo\nb'), needles, options, blockSize);
+      const all = [...matches()].map(({ position, lineNumber }): [number, number] => [position, lineNumber!]);
+      assert.equal(matches().countSync(), all.length);
+      return all;
+    };
+    for (const blockSize of [1, 4, 7, undefined]) {
+      const lines: MatchesOptions = { delimiter: '\r\n', line: true, lineNumbers: true };
+      assert.deepEqual(found('\nfoo', lines, blockSize), []);
+      assert.deepEqual(found('a\r', { ...lines, ignoreCase: true }, blockSize), [[12, 4]]);
+      assert.deepEqual(found(['\n', 'zz'], lines, blockSize), [
+        [0, 1],
+        [7, 2],
+        [19, 5],
+      ]);
+      assert.deepEqual(found(['\n', 'o'], { ...lines, firstInLine: true }, blockSize), [
+        [0, 1],
+        [5, 2],
+        [17, 5],
+      ]);
+      assert.deepEqual(found('ba', { delimiter: 'A', ignoreCase: true, lineNumbers: true }, blockSize), []);
+      // The first delimiter counts where several overlap.
+      assert.deepEqual(found('o', { delimiter: 'oo', lineNumbers: true, overlapping: true }, blockSize), []);
+    }
+  });
+
   it('leaves the regular expression as it is, and finds every match whatever its flags', () => {
     for (const flags of ['', 'g', 'y', 'gy']) {
       const expression = new RegExp('a', flags);
