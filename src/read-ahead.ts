@@ -16,6 +16,9 @@ const PIECE = 4 * 1024 * 1024;
  *
  * Every wait doubles the depth. Twice the depth without a wait, because the consumer is slower than the device or
  * because the rest is in memory anyway, halves it, and at last ends it until the next miss.
+ *
+ * Where only reading tells the end, as while a spool is filled, nothing is read ahead: it would wait for what may never
+ * come, and the walk, which is to get what there is, with it.
  */
 export class ReadAhead {
   readonly #source: ByteSource;
@@ -58,7 +61,7 @@ export class ReadAhead {
 
   /** The read of `[start, end)` that the walk is about to wait for, or has waited for, did not find it in memory. */
   missed(start: number, end: number): void {
-    if (this.#depth > 0) return;
+    if (this.#depth > 0 || this.#source.size === Infinity) return;
     const [, to] = this.#along(start, end);
     this.#depth = LEAST_DEPTH;
     this.#asked = this.#came = this.#lastWait = to;

@@ -190,6 +190,50 @@ describeUnless(noFifos, 'a spool', () => {
     assert.deepEqual(events, []);
   });
 
+  it('gives every reader what has arrived, at the pace of the data', async () => {
+    const readers: Record<string, (file: MappedFile) => AsyncIterable<Uint8Array | string>> = {
+      readable: (file) => file.readable(),
+      createReadStream: (file) => file.createReadStream() as AsyncIterable<Buffer>,
+      lines: (file) => file.lines(),
+    };
+    for (const [name, read] of Object.entries(readers)) {
+      using folder = new Folder();
+      const fifo = new Fifo(folder);
+      await using file = await MappedFile.open(fifo.path, 'r', { backing: 'spool' });
+      const reader = read(file)[Symbol.asyncIterator]();
+      for (let i = 0; i < 5; i++) {
+        // Each is waited for before it is there, and comes before the next is written.
+        const next = reader.next();
+        await delay(5);
+        await fifo.write(`line ${i}\n`);
+        const text = Buffer.from((await next).value as string).toString();
+        assert.equal(text.trim(), `line ${i}`, name);
+      }
+      const last = reader.next();
+      fifo.end();
+      assert.equal((await last).done, true);
+    }
+  });
+
+  it('lets go of a stream that waits for more', async () => {
+    using folder = new Folder();
+    const fifo = new Fifo(folder);
+    await using file = await MappedFile.open(fifo.path, 'r', { backing: 'spool' });
+    await fifo.write('one');
+    const reader = file.readable().getReader();
+    assert.equal((await reader.read()).value?.length, 3);
+    const waiting = reader.read();
+    const stream = file.createReadStream();
+    stream.resume();
+    await once(stream, 'data');
+    await delay(5);
+    await reader.cancel();
+    assert.equal((await waiting).done, true);
+    stream.destroy();
+    await once(stream, 'close');
+    fifo.end();
+  });
+
   it('is a blob once its end is known', async () => {
     using folder = new Folder();
     const fifo = new Fifo(folder);
