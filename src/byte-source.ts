@@ -45,6 +45,11 @@ export interface ByteSource {
   abandon?(target: Uint8Array): void;
 
   /**
+   * Puts bytes back that were read and not used: they are the next ones. Not there where reading takes nothing away.
+   */
+  giveBack?(bytes: Uint8Array): void;
+
+  /**
    * Calls `use` once with the bytes from `position` that one window holds without a copy: at least one byte and
    * at most `length`; an empty array at the end of the file. The array is valid only inside the call and is
    * never written. Checks for faults, and for the file's size, after `use` returns, and throws instead of

@@ -11,6 +11,9 @@ export class ReadCursor {
   readonly #ahead: ReadAhead;
   #position: number;
   #reading: Uint8Array | undefined;
+  /** What was read and the consumer has not taken yet. */
+  #untaken: Uint8Array | undefined;
+  #isAbandoned = false;
 
   /** Walks `[start, end)`; with an infinite `end`, up to where the file ends when the walk arrives there. */
   constructor(source: ByteSource, start: number, end: number) {
@@ -32,7 +35,7 @@ export class ReadCursor {
 
   /**
    * Reads on into `target`, which must not be longer than `remaining()`, and moves past what was read. 0 when the
-   * file has shrunk to here. One read at a time; `target` must be left alone until it settles.
+   * file has shrunk to here. One read at a time; `target` must be left alone until it settles, and until `take()`.
    */
   read(target: Uint8Array): number | Promise<number> {
     const ready = this.#ahead.before(this.#position, this.#position + target.length);
@@ -41,20 +44,38 @@ export class ReadCursor {
 
   #read(target: Uint8Array): number | Promise<number> {
     const read = this.#source.readInto(target, this.#position);
+    if (typeof read === 'number') return this.#advance(target, read);
     this.#reading = target;
-    if (typeof read === 'number') return this.#advance(read);
     this.#ahead.missed(this.#position, this.#position + target.length);
-    return read.then((bytes) => this.#advance(bytes));
+    return read.then((bytes) => this.#advance(target, bytes));
   }
 
-  /** Nobody waits for the read under way any more, if there is one. */
+  /** The consumer has what was read last. */
+  take(): void {
+    this.#untaken = undefined;
+  }
+
+  /**
+   * The walk is over: nobody waits for the read under way any more, if there is one, and what was not taken is the next
+   * reader's. To be called before the source is let go.
+   */
   abandon(): void {
+    this.#isAbandoned = true;
     if (this.#reading !== undefined) this.#source.abandon?.(this.#reading);
+    this.#giveBack();
   }
 
-  #advance(bytes: number): number {
+  #advance(target: Uint8Array, bytes: number): number {
     this.#reading = undefined;
     this.#position += bytes;
+    this.#untaken = target.subarray(0, bytes);
+    if (this.#isAbandoned) this.#giveBack();
     return bytes;
+  }
+
+  #giveBack(): void {
+    // A copy: the memory may be a small part of a large buffer.
+    if (this.#untaken !== undefined) this.#source.giveBack?.(this.#untaken.slice());
+    this.#untaken = undefined;
   }
 }

@@ -138,8 +138,8 @@ export class ReadStream extends Readable {
 
   /** @internal */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    letGo(this.#hold, this.#closeFile, error, callback);
     this.#cursor.abandon();
+    letGo(this.#hold, this.#closeFile, error, callback);
   }
 
   #fill(most: number): void {
@@ -167,6 +167,7 @@ export class ReadStream extends Readable {
 
   #deliver(buffer: Buffer, bytes: number): void {
     if (this.destroyed) return;
+    this.#cursor.take();
     this.bytesRead += bytes;
     // A copy where less came than there was room for: the rest of the buffer was never written.
     this.push(bytes === 0 ? null : bytes === buffer.length ? buffer : new Uint8Array(buffer.subarray(0, bytes)));

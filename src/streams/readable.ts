@@ -92,9 +92,8 @@ class FileBytes implements UnderlyingByteSource {
   }
 
   cancel(): void | Promise<void> {
-    const released = this.#hold.release();
     this.#cursor.abandon();
-    return released;
+    return this.#hold.release();
   }
 
   #fill(controller: ReadableByteStreamController): void | Promise<void> {
@@ -123,6 +122,7 @@ class FileBytes implements UnderlyingByteSource {
     bytes: number,
   ): void {
     if (this.#hold.released) return; // cancelled or failed during the read: nobody waits for it
+    this.#cursor.take();
     try {
       if (bytes === 0) return this.#end(controller);
       if (request !== null) request.respond(bytes);

@@ -147,6 +147,57 @@ describeUnless(noFifos, 'a FIFO', () => {
     fifo.end();
   });
 
+  it('keeps what a stream was just about to give for the next reader', async () => {
+    const streams: Record<string, (file: MappedFile) => Promise<() => Promise<unknown>>> = {
+      readable: async (file) => {
+        const reader = file.readable().getReader();
+        void reader.read();
+        return () => reader.cancel();
+      },
+      'readable, into a buffer of the reader’s': async (file) => {
+        const reader = file.readable().getReader({ mode: 'byob' });
+        void reader.read(new Uint8Array(100));
+        return () => reader.cancel();
+      },
+      'readable with a signal': async (file) => {
+        const controller = new AbortController();
+        const reader = file.readable({ signal: controller.signal }).getReader();
+        const failed = assert.rejects(reader.read(), { message: 'enough' });
+        return async () => {
+          controller.abort(new Error('enough'));
+          await failed;
+        };
+      },
+      createReadStream: async (file) => {
+        const stream = file.createReadStream();
+        stream.resume();
+        await once(stream, 'ready');
+        return async () => {
+          stream.destroy();
+          await once(stream, 'close');
+          assert.equal(stream.bytesRead, 0);
+        };
+      },
+    };
+    for (const [name, begin] of Object.entries(streams)) {
+      using folder = new Folder();
+      const fifo = new Fifo(folder);
+      await using file = await MappedFile.open(fifo.path);
+      // Both are served by one packet, and the stream ends before it has given its part.
+      const header = file.read(Buffer.alloc(5));
+      const end = await begin(file);
+      await delay(5);
+      const written = fifo.write('12345world');
+      await header;
+      await end();
+      await written;
+      const rest = collected(file.readable());
+      await fifo.write('tail');
+      fifo.end();
+      assert.equal((await rest).toString(), 'worldtail', name);
+    }
+  });
+
   it('has no positions', async () => {
     using folder = new Folder();
     const fifo = new Fifo(folder);
