@@ -153,13 +153,12 @@ export class ReadStream extends Readable {
       this.destroy(error as Error);
       return;
     }
-    if (typeof read === 'number') {
-      // Half a character decodes to nothing, and Readable asks no further when a read at once has given nothing.
-      if (this.readableEncoding === null) this.#deliver(buffer, read);
-      else process.nextTick(() => this.#deliver(buffer, read));
-    } else
+    // On the next tick in any case. A chunk that came at once would wait in Readable and still be given after destroy();
+    // and half a character decodes to nothing, where Readable asks no further when a read at once has given nothing.
+    if (typeof read === 'number') process.nextTick(() => this.#deliver(buffer, read));
+    else
       (this.#hold as Hold).track(read).then(
-        // Listeners are called on the next tick, where what they throw is an uncaught exception as it should be.
+        // Where what listeners throw is an uncaught exception as it should be.
         (bytes) => process.nextTick(() => this.#deliver(buffer, bytes)),
         (error: Error) => this.destroy(error),
       );

@@ -90,6 +90,21 @@ describe('createReadStream()', function () {
     released(file);
   });
 
+  it('gives nothing any more after destroy()', async () => {
+    for (const cold of [false, true]) {
+      const file = new MemoryFile(1000);
+      if (cold) file.onRead = later();
+      const stream = createReadStream(file, { highWaterMark: 10 });
+      let chunks = 0;
+      stream.on('data', () => {
+        if (++chunks === 3) stream.destroy();
+      });
+      await closed(stream);
+      assert.equal(chunks, 3);
+      released(file);
+    }
+  });
+
   it('takes options by inheritance', async () => {
     const options = Object.create({ start: 5, end: 9 }) as ReadStreamOptions;
     assert.deepEqual(await buffer(createReadStream(new MemoryFile(100), options)), patternBytes(5, 5));
