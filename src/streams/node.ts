@@ -298,9 +298,12 @@ function construct(
     callback(error as Error);
     return;
   }
+  // Not here, where Node would make what a listener throws an error of the stream; before anything else that follows.
+  process.nextTick(() => {
+    stream.emit('open', fd);
+    stream.emit('ready');
+  });
   callback();
-  stream.emit('open', fd);
-  stream.emit('ready');
 }
 
 /** Waits for what is under way, lets go of the file and, where asked to, closes it. */

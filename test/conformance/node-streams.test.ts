@@ -90,6 +90,33 @@ describe('createReadStream()', function () {
     released(file);
   });
 
+  it('leaves what a listener of open or ready throws to the process', async () => {
+    for (const name of ['open', 'ready']) {
+      const file = new MemoryFile(10);
+      const read = createReadStream(file);
+      const write = createWriteStream(file, { start: 10 });
+      const mocha = process.listeners('uncaughtException');
+      process.removeAllListeners('uncaughtException');
+      const uncaught: unknown[] = [];
+      process.on('uncaughtException', (error: Error) => uncaught.push(error.message));
+      try {
+        for (const stream of [read, write]) {
+          stream.on(name, () => {
+            throw new Error(`thrown at ${name}`);
+          });
+        }
+        write.end('more');
+        await Promise.all([read.resume(), write].map((stream) => once(stream, 'close')));
+      } finally {
+        process.removeAllListeners('uncaughtException');
+        for (const listener of mocha) process.on('uncaughtException', listener);
+      }
+      assert.deepEqual(uncaught, [`thrown at ${name}`, `thrown at ${name}`]);
+      assert.deepEqual(file.content.subarray(10), Buffer.from('more'));
+      released(file);
+    }
+  });
+
   it('gives nothing any more after destroy()', async () => {
     for (const cold of [false, true]) {
       const file = new MemoryFile(1000);
