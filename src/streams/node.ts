@@ -110,9 +110,9 @@ export class ReadStream extends Readable {
     if (options.signal !== undefined) addAbortSignal(options.signal, this);
   }
 
-  /** True until the `'open'` event. */
+  /** True until the `'open'` event, and again once the stream is destroyed, by its end too. */
   get pending(): boolean {
-    return this.#hold === undefined;
+    return this.#hold?.released ?? true;
   }
 
   /** Destroys the stream; `callback` is called when it is closed, with an error if there was one. */
@@ -207,9 +207,9 @@ export class WriteStream extends Writable {
     return this.#writer.written;
   }
 
-  /** True until the `'open'` event. */
+  /** True until the `'open'` event, and again once the stream is destroyed, by its end too. */
   get pending(): boolean {
-    return this.#hold === undefined;
+    return this.#hold?.released ?? true;
   }
 
   /** Ends the stream; `callback` is called when it is closed. */

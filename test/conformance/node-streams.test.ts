@@ -90,6 +90,18 @@ describe('createReadStream()', function () {
     released(file);
   });
 
+  it('is pending before it is open and after it is closed, as in node:fs', async () => {
+    for (const create of [createReadStream, createWriteStream]) {
+      const stream = create(new MemoryFile(10));
+      const seen = [stream.pending];
+      stream.on('open', () => seen.push(stream.pending)).on('close', () => seen.push(stream.pending));
+      if (stream instanceof Readable) stream.resume();
+      else stream.end();
+      await closed(stream);
+      assert.deepEqual(seen, [true, false, true]);
+    }
+  });
+
   it('leaves what a listener of open or ready throws to the process', async () => {
     for (const name of ['open', 'ready']) {
       const file = new MemoryFile(10);
