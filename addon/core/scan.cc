@@ -21,8 +21,10 @@ constexpr size_t kWorthTuning = 64 * 1024;
 constexpr size_t kScansPerTuning = 16;
 // Up to so many needles are faster searched for one by one.
 constexpr size_t kFew = 32;
-// Bytes found after which a scan comes to an end: long needles that overlap take long.
-constexpr size_t kMostFound = 64 * 1024 * 1024;
+// Bytes compared with needles after which a scan comes to an end, which takes some milliseconds: long needles
+// may stand at every place, and very many at one. Each needle counts for some bytes more than it has.
+constexpr size_t kMostWork = 4 * 1024 * 1024;
+constexpr size_t kWorkPerNeedle = 16;
 
 constexpr uint32_t kHashBegin = 2166136261;
 // FNV-1a.
@@ -532,19 +534,20 @@ NeedleSet::Result NeedleSet::Scan(const uint8_t* haystack, size_t length, size_t
     return {limit, CountByte(haystack + from, limit - from, needles_[0][0])};
   }
   if (index_ == nullptr) std::fill(next_.begin(), next_.end(), 0);
+  const bool takes_all = options.overlapping && options.delimiter == nullptr;
   size_t found = 0;
-  size_t found_bytes = 0;
+  work_ = 0;
   while (from < limit) {
-    if (found_bytes > kMostFound) return {from, found};
+    if (work_ > kMostWork) return {from, found};
     if (matches != nullptr && capacity - found < needles_.size()) return {from, found};
-    const size_t at = Next(haystack, length, from, limit);
+    const size_t at = Next(haystack, length, from, limit, takes_all);
     if (at >= limit) break;
-    const size_t taken = options.overlapping && options.delimiter == nullptr ? standing_count_ : 1;
+    if (standing_count_ == 0) return {at, found};
+    const size_t taken = takes_all ? standing_count_ : 1;
     for (size_t i = 0; i < taken && matches != nullptr; ++i) {
       matches[found + i] = {static_cast<uint32_t>(at), standing_[i]};
     }
     found += taken;
-    found_bytes += needles_[standing_[0]].length();
     if (options.delimiter != nullptr) {
       const uint8_t* end = options.delimiter->Find(haystack + at, haystack + length);
       from = end == nullptr ? length : static_cast<size_t>(end - haystack) + options.delimiter->length();
@@ -555,10 +558,10 @@ NeedleSet::Result NeedleSet::Scan(const uint8_t* haystack, size_t length, size_t
   return {std::max(from, limit), found};
 }
 
-size_t NeedleSet::Next(const uint8_t* haystack, size_t length, size_t from, size_t limit) {
+size_t NeedleSet::Next(const uint8_t* haystack, size_t length, size_t from, size_t limit, bool takes_all) {
   standing_count_ = 0;
   return index_ == nullptr ? NextOfFew(haystack, length, from, limit)
-                           : NextOfMany(haystack, length, from, limit);
+                           : NextOfMany(haystack, length, from, limit, takes_all);
 }
 
 size_t NeedleSet::NextOfFew(const uint8_t* haystack, size_t length, size_t from, size_t limit) {
@@ -573,17 +576,21 @@ size_t NeedleSet::NextOfFew(const uint8_t* haystack, size_t length, size_t from,
     first = std::min(first, next_[i]);
   }
   for (uint32_t i = 0; i < needles_.size() && first != SIZE_MAX; ++i) {
-    if (next_[i] == first) Stands(i);
+    if (next_[i] != first) continue;
+    Stands(i);
+    work_ += needles_[i].length() + kWorkPerNeedle;
   }
   return first;
 }
 
-size_t NeedleSet::NextOfMany(const uint8_t* haystack, size_t length, size_t from, size_t limit) {
+size_t NeedleSet::NextOfMany(const uint8_t* haystack, size_t length, size_t from, size_t limit,
+                             bool takes_all) {
   const Index& index = *index_;
   for (size_t at = from; at < limit; ++at) {
+    if (work_ > kMostWork) return at;
     const size_t first = index.folded[haystack[at]];
     if (at + 1 < length && !index.pairs[first << 8 | index.folded[haystack[at + 1]]]) continue;
-    Gather(haystack + at, length - at);
+    Gather(haystack + at, length - at, takes_all);
     if (standing_count_ == 0) continue;
     std::sort(standing_.begin(), standing_.begin() + standing_count_);
     return at;
@@ -591,7 +598,7 @@ size_t NeedleSet::NextOfMany(const uint8_t* haystack, size_t length, size_t from
   return SIZE_MAX;
 }
 
-void NeedleSet::Gather(const uint8_t* at, size_t left) {
+void NeedleSet::Gather(const uint8_t* at, size_t left, bool takes_all) {
   const Index& index = *index_;
   uint32_t hash = kHashBegin;
   size_t hashed = 0;
@@ -607,7 +614,14 @@ void NeedleSet::Gather(const uint8_t* at, size_t left) {
     const size_t bucket = Bucket(hash, level.begin.size() - 2);
     for (size_t entry = level.begin[bucket]; entry < level.begin[bucket + 1]; ++entry) {
       const uint32_t i = level.needles[entry];
-      if (needles_[i].length() <= left && needles_[i].StandsAt(at)) Stands(i);
+      // Those behind it in the list are behind it here.
+      if (!takes_all && standing_count_ > 0 && i > standing_[0]) break;
+      work_ += kWorkPerNeedle;
+      if (needles_[i].length() > left) continue;
+      work_ += needles_[i].length();
+      if (!needles_[i].StandsAt(at)) continue;
+      if (!takes_all) standing_count_ = 0;
+      Stands(i);
     }
   }
 }

@@ -90,7 +90,7 @@ class NeedleSet {
 
   struct Result {
     // Offset from which to go on: the limit or behind it, or before it where there was no more room, or so
-    // many bytes have been found that others should have their turn.
+    // many bytes have been compared that others should have their turn.
     size_t resume;
     size_t found;
   };
@@ -108,13 +108,15 @@ class NeedleSet {
               Match* matches, size_t capacity);
 
  private:
-  // The first place from `from` where a needle begins; the needles that stand there are in `standing_`.
-  size_t Next(const uint8_t* haystack, size_t length, size_t from, size_t limit);
+  // The first place from `from` where a needle begins; the needles that stand there are in `standing_`, the
+  // first of them at least. Where none is, there was too much work to get further.
+  size_t Next(const uint8_t* haystack, size_t length, size_t from, size_t limit, bool takes_all);
   size_t NextOfFew(const uint8_t* haystack, size_t length, size_t from, size_t limit);
-  size_t NextOfMany(const uint8_t* haystack, size_t length, size_t from, size_t limit);
+  size_t NextOfMany(const uint8_t* haystack, size_t length, size_t from, size_t limit, bool takes_all);
 
-  // Puts the needles that stand at `at`, where `left` bytes of the haystack begin, into `standing_`.
-  void Gather(const uint8_t* at, size_t left);
+  // Puts the needles that stand at `at`, where `left` bytes of the haystack begin, into `standing_`: all, or
+  // the first in the list.
+  void Gather(const uint8_t* at, size_t left, bool takes_all);
   // Puts the needle of a match behind those that are known.
   void Stands(uint32_t needle) { standing_[standing_count_++] = needle; }
 
@@ -122,6 +124,8 @@ class NeedleSet {
   Array<Needle> needles_;
   size_t longest_ = 0;
   size_t scans_ = 0;
+  // What the scan has had to compare so far, in bytes.
+  size_t work_ = 0;
   // In order; has room for all.
   Array<uint32_t> standing_;
   size_t standing_count_ = 0;

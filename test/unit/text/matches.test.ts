@@ -378,6 +378,29 @@ describe('the search in bytes', () => {
     assert.deepEqual(all(bytes, [needle], false, true), [2 << 20]);
   });
 
+  it('stops on the way where many needles stand, or almost, at the same places', () => {
+    const bytes = Buffer.alloc(4096, 'a');
+    const results = new Uint32Array(1);
+    /** The number of matches, and of the calls that it takes. */
+    const count = (needles: Uint8Array[], overlapping: boolean): [number, number] => {
+      const handle = search(needles);
+      let [found, calls] = [0, 0];
+      for (let from = 0; from < bytes.length; from = results[0]!, calls++)
+        found += native.scan(handle, bytes, from, bytes.length, overlapping, true, results);
+      return [found, calls];
+    };
+    const prefixes = Array.from({ length: 1000 }, (_, i) => Buffer.alloc(i + 1, 'a'));
+    const [found, calls] = count(prefixes, true);
+    assert.equal(found, 1000 * 4096 - (999 * 1000) / 2);
+    assert.ok(calls > 100, String(calls));
+    const almost = prefixes.map((needle) => Buffer.concat([Buffer.alloc(40, 'a'), needle, Buffer.from('b')]));
+    const [none, attempts] = count(almost, false);
+    assert.equal(none, 0);
+    assert.ok(attempts > 100, String(attempts));
+    // Only the first of them counts, and so the others are not even compared.
+    assert.deepEqual(count(new Array<Buffer>(10_000).fill(Buffer.from('a')), false), [4096, 1]);
+  });
+
   it('refuses what is no search, no bytes, or too little room', () => {
     const handle = search([Buffer.from('a')]);
     const results = new Uint32Array(3);
