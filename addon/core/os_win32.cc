@@ -155,8 +155,9 @@ bool SizeOf(HANDLE handle, int64_t* size) {
 // Most that one read or write moves, as on POSIX.
 constexpr size_t kMostPerCall = 0x7ffff000;
 
-// Reads and writes at a position move the cursor of a synchronous handle, too, and it has to be put back. The
-// system does one of them at a time for each open file anyway.
+// Reads and writes at a position move the cursor of a synchronous handle, too, and it has to be put back;
+// those at the cursor take their place in turn. The system does one of them at a time for each open file
+// anyway.
 std::mutex& CursorLock(HANDLE handle) {
   static std::mutex locks[64];
   return locks[(reinterpret_cast<uintptr_t>(handle) / 4) % 64];
@@ -168,10 +169,12 @@ int64_t Move(HANDLE handle, size_t length, int64_t position, Call call) {
   if (handle == INVALID_HANDLE_VALUE) return -EBADF;
   const auto most = static_cast<DWORD>(std::min(length, kMostPerCall));
   DWORD moved = 0;
+  std::unique_lock<std::mutex> hold(CursorLock(handle), std::defer_lock);
+  // What is no file may keep its reader waiting for long, and has no cursor.
+  if (GetFileType(handle) == FILE_TYPE_DISK) hold.lock();
   if (position < 0) {
     if (call(most, &moved, nullptr)) return moved;
   } else {
-    const std::lock_guard<std::mutex> hold(CursorLock(handle));
     LARGE_INTEGER cursor;
     const bool seekable = SetFilePointerEx(handle, {}, &cursor, FILE_CURRENT);
     OVERLAPPED where = {};

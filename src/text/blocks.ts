@@ -70,7 +70,10 @@ export class WholeLines extends LineFormat {
 
   override decodeCut(bytes: Buffer, from: number, to: number): Buffer {
     let end = Math.min(to, bytes.length);
-    if (this.unit === 2) end -= (end - from) % 2;
+    if (this.unit === 2) {
+      end -= (end - from) % 2;
+      if (end > from && (bytes[end - 1]! & 0xfc) === 0xd8) end -= 2; // half of a character
+    }
     if (this.#utf8) end = wholeCharacters(bytes, from, end);
     // The line is read on over the block.
     return Buffer.from(bytes.subarray(from, end));
@@ -82,9 +85,21 @@ function wholeCharacters(bytes: Uint8Array, from: number, end: number): number {
   for (let at = end - 1; at >= Math.max(from, end - 3); at--) {
     const byte = bytes[at]!;
     if (byte < 0x80) break;
-    if (byte >= 0xc0) return at + sequenceLength(byte) > end ? at : end;
+    if (byte >= 0xc0) return end - at < sequenceLength(byte) && at + partLength(bytes, at, end) === end ? at : end;
   }
   return end;
+}
+
+/** How many bytes from `at` on, up to `end`, may be of one UTF-8 sequence. */
+function partLength(bytes: Uint8Array, at: number, end: number): number {
+  const lead = bytes[at]!;
+  const most = Math.min(sequenceLength(lead), end - at);
+  for (let length = 1; length < most; length++) {
+    const byte = bytes[at + length]!;
+    const [least, greatest] = length === 1 ? secondByte(lead) : [0x80, 0xbf];
+    if (byte < least || byte > greatest) return length;
+  }
+  return most;
 }
 
 /** How many bytes the UTF-8 sequence has that begins with `lead`; 1 for what begins none. */
@@ -114,15 +129,8 @@ export class UnitOffsets {
   at(unit: number): number {
     const bytes = this.#bytes;
     while (this.#unit < unit && this.#offset < bytes.length) {
-      const lead = bytes[this.#offset]!;
-      const wanted = sequenceLength(lead);
-      let length = 1;
-      for (; length < wanted; length++) {
-        const byte = bytes[this.#offset + length];
-        const [least, most] = length === 1 ? secondByte(lead) : [0x80, 0xbf];
-        if (byte === undefined || byte < least || byte > most) break;
-      }
-      this.#unit += wanted === 4 && length === 4 ? 2 : 1;
+      const length = partLength(bytes, this.#offset, bytes.length);
+      this.#unit += length === 4 ? 2 : 1;
       this.#offset += length;
     }
     return this.#offset;

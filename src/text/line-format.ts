@@ -287,7 +287,13 @@ function ownCopy(bytes: Uint8Array): Buffer {
 
 /** True where some beginning of the bytes is also an end of them. */
 function isBordered(bytes: Buffer, unit: number): boolean {
-  for (let length = unit; length < bytes.length; length += unit)
-    if (bytes.subarray(0, length).equals(bytes.subarray(bytes.length - length))) return true;
-  return false;
+  const units = unit === 2 ? new Uint16Array(new Uint8Array(bytes).buffer) : bytes;
+  // As of Knuth, Morris and Pratt: of each beginning, how long its longest end is that is a beginning, too.
+  const borders = new Uint32Array(units.length);
+  for (let i = 1, matched = 0; i < units.length; i++) {
+    while (matched > 0 && units[matched] !== units[i]) matched = borders[matched - 1]!;
+    if (units[matched] === units[i]) matched++;
+    borders[i] = matched;
+  }
+  return borders.at(-1)! > 0;
 }

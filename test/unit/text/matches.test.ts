@@ -5,6 +5,7 @@ import { constants as osConstants } from 'node:os';
 import fc from 'fast-check';
 import { MappedFile, type Match, type MatchesOptions, type Pattern } from 'sliding-mmap';
 import { native, type NativeSearch } from '#src/native.js';
+import { Lines } from '#src/text/lines.js';
 import { Matches } from '#src/text/matches.js';
 import { Folder } from '../../helpers/files.js';
 import { MemoryTextSource } from '../../helpers/memory-text-source.js';
@@ -376,6 +377,29 @@ describe('the search in bytes', () => {
     needle.copy(bytes, 2 << 20);
     assert.deepEqual(all(bytes, [needle], false), [2 << 20]);
     assert.deepEqual(all(bytes, [needle], false, true), [2 << 20]);
+  });
+
+  it('sees of a line that is too long what lines() gives', () => {
+    const texts = ['a😀b', 'é€', '\ud83d', 'ab']
+      .map((text) => [Buffer.from(text), Buffer.from(text, 'utf16le')])
+      .flat();
+    const invalid = [
+      [0x61, 0x62, 0xed, 0xa0, 0x80, 0x63],
+      [0xe2, 0x82, 0x41],
+      [0xf0, 0x9f, 0x98],
+      [0xf0, 0x80, 0x80],
+      [0xc3, 0xc3, 0xa9],
+    ];
+    for (const bytes of [...texts, ...invalid.map((list) => Buffer.from(list))]) {
+      for (const encoding of ['utf8', 'utf16le', 'latin1'] as const) {
+        for (let maxLineLength = 1; maxLineLength <= bytes.length; maxLineLength++) {
+          const source = new MemoryTextSource(bytes);
+          const options = { encoding, maxLineLength, overflow: 'truncate' } as const;
+          const seen = [...new Matches(source, /$/, options)].map(({ captures }) => captures!.input);
+          assert.deepEqual(seen, [...new Lines(source, options)], `${bytes.toString('hex')}, ${maxLineLength}`);
+        }
+      }
+    }
   });
 
   it('stops on the way where many needles stand, or almost, at the same places', () => {
