@@ -26,16 +26,24 @@ export function vectorSync(
   return moved;
 }
 
+/** Most that one system call moves (read(2)), in bytes. */
+const mostAtOnce = 0x7ffff000;
+
 /**
- * Reads for all buffers by one call, and shares out what came: at the cursor others may read between two calls. Gives
- * what the call gave.
+ * Reads for all buffers by one call, as far as one reaches, and shares out what came: at the cursor others may read
+ * between two calls. Gives what the call gave.
  */
 export async function together(
   list: readonly Uint8Array[],
   read: (bytes: Uint8Array) => number | Promise<number>,
 ): Promise<number> {
   const lengths = list.map(({ length }) => length);
-  const all = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+  const all = new Uint8Array(
+    Math.min(
+      mostAtOnce,
+      lengths.reduce((sum, length) => sum + length, 0),
+    ),
+  );
   const moved = all.length === 0 ? 0 : await read(all);
   if (list.some(({ length }, i) => length < lengths[i]!)) {
     throw invalidState('A buffer was detached while it was read into');

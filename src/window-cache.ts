@@ -160,7 +160,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
   readonly #pendingWrites = new Set<Promise<unknown>>();
   readonly #retained = new Set<Cancel>();
   /** Streams that still write what they had taken when the file was closed. */
-  #settling = 0;
+  #finishing = 0;
 
   #faults = 0;
   #bytesRead = 0;
@@ -340,8 +340,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     this.#closing = true;
     // First: a stream still hands over what it had accepted.
     for (const cancel of [...this.#retained]) {
-      const settled = cancel(this.#errors.closed());
-      if (settled !== undefined) void this.track(this.#whileSettling(settled));
+      const finished = cancel(this.#errors.closed());
+      if (finished !== undefined) void this.track(this.#untilFinished(finished));
     }
     this.#retained.clear();
     this.#findLostPages();
@@ -359,9 +359,9 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     return failure;
   }
 
-  async #whileSettling(settled: Promise<void>): Promise<void> {
-    this.#settling++;
-    await settled.finally(() => this.#settling--);
+  async #untilFinished(finished: Promise<void>): Promise<void> {
+    this.#finishing++;
+    await finished.finally(() => this.#finishing--);
   }
 
   /** Resolves when no operation is pending; never rejects. */
@@ -742,7 +742,7 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
     const { length } = bytes;
     for (let done = 0; ;) {
       // What a stream has taken is written even if the file was closed meanwhile, which waits for it.
-      if (this.#settling === 0) {
+      if (this.#finishing === 0) {
         this.enterWrite(position + done, length - done);
         done += await this.write(bytes, done, length - done, position + done, kept);
       } else done += await this.#write(bytes, done, length - done, position + done, kept);

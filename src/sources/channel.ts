@@ -1,6 +1,6 @@
 /** What has no positions, a pipe say, as the streams and the lines see it: straight from the descriptor. */
 import { constants as osConstants } from 'node:os';
-import type { ByteSink, LendingSource, Loan, Walk } from '../byte-source.js';
+import type { ByteSink, Cancel, LendingSource, Loan, Walk } from '../byte-source.js';
 import { plainBytes } from '../bytes.js';
 import { invalidState } from '../errors.js';
 import type { FileErrors } from '../file-errors.js';
@@ -195,7 +195,7 @@ export class Channel implements LendingSource, ByteSink {
 
   // --- the end ---------------------------------------------------------------------------------------------------
 
-  retain(cancel: (reason: Error) => void): () => void {
+  retain(cancel: Cancel): () => void {
     return this.#cache.retain(cancel);
   }
 

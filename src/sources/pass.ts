@@ -1,4 +1,4 @@
-import type { ByteSource } from '../byte-source.js';
+import type { ByteSource, Cancel } from '../byte-source.js';
 import type { Channel } from './channel.js';
 
 /**
@@ -78,7 +78,7 @@ export class Pass implements ByteSource {
     }
   }
 
-  retain(cancel: (reason: Error) => void): () => void {
+  retain(cancel: Cancel): () => void {
     const letGo = this.#channel.retain(cancel);
     return () => {
       this.release(this.#start, this.#usedUpTo());

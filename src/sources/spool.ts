@@ -1,6 +1,6 @@
 /** What has no positions, copied into a file without a name as it arrives: that file has them, and is mapped. */
 import os from 'node:os';
-import type { LendingSource, Loan, Walk } from '../byte-source.js';
+import type { Cancel, LendingSource, Loan, Walk } from '../byte-source.js';
 import type { FileErrors } from '../file-errors.js';
 import { native } from '../native.js';
 import type { WindowCache } from '../window-cache.js';
@@ -187,7 +187,7 @@ export class Spool implements LendingSource {
     if (Number.isFinite(this.size)) this.#cache.release(start, end);
   }
 
-  retain(cancel: (reason: Error) => void): () => void {
+  retain(cancel: Cancel): () => void {
     return this.#cache.retain(cancel);
   }
 

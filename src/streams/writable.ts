@@ -79,8 +79,9 @@ class FileSink implements UnderlyingSink<WritableChunk> {
   readonly #flushOnClose: boolean;
   readonly #signal: AbortSignal | undefined;
   readonly #text = new Utf8Pieces();
-  /** Lengths in bytes of the chunks in the queue, -1 for text. */
+  /** Lengths in bytes of the chunks in the queue, -1 for text, and behind how many that have left it they begin. */
   readonly #queued: number[] = [];
+  #left = 0;
   #running: Promise<void> | undefined;
   // From start() on, which the constructor of the stream calls:
   #hold!: Hold;
@@ -127,7 +128,7 @@ class FileSink implements UnderlyingSink<WritableChunk> {
   }
 
   write(chunk: unknown): void | Promise<void> {
-    const length = this.#queued.shift()!;
+    const length = this.#dequeued();
     return this.#run(() =>
       turnIsSpent() ? nextTurn().then(() => this.#take(chunk, length)) : this.#take(chunk, length),
     );
@@ -145,9 +146,19 @@ class FileSink implements UnderlyingSink<WritableChunk> {
     return this.#settle();
   }
 
+  /** The length of the next chunk. Not by shift(), which moves all the others, and there may be any number. */
+  #dequeued(): number {
+    const length = this.#queued[this.#left++]!;
+    if (2 * this.#left > this.#queued.length) {
+      this.#queued.splice(0, this.#left);
+      this.#left = 0;
+    }
+    return length;
+  }
+
   /** `length`: how many bytes it had when it was queued. */
   #take(chunk: unknown, length: number): void | Promise<void> {
-    const more = this.#queued.length > 0;
+    const more = this.#queued.length > this.#left;
     if (typeof chunk === 'string') return this.#writer.write(this.#text.encode(chunk), more);
     if (lengthOf(chunk) < length) throw detachedInQueue();
     const bytes = bytesOf(chunk);

@@ -21,7 +21,7 @@ function die(): void {
 if (isMainThread) {
   process.setUncaughtExceptionCaptureCallback((error) => {
     console.error(error);
-    process.exit(8);
+    process.exitCode = 8;
   });
 }
 
