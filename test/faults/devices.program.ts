@@ -100,8 +100,16 @@ async function unwritable(): Promise<void> {
 /** A disk of a few megabytes, full but for a little: every way to grow, and every way to fill a hole. */
 async function full(): Promise<void> {
   const filler = fs.openSync(`${path}.filler`, 'w');
-  for (const length of [65_536, 1024])
-    while (codeOf(() => fs.writeSync(filler, Buffer.alloc(length, 1))) === undefined);
+  const holes = fs.openSync(path, 'r+');
+  // Until it stays full: blocks on their way to the disk count twice for a moment, and where a file that grows would
+  // need a block for its extents, too, a hole may still find one.
+  for (let [more, position] = [true, MiB]; more; [filler, holes].forEach((fd) => fs.fsyncSync(fd))) {
+    more = false;
+    for (const length of [65_536, 1024])
+      while (codeOf(() => fs.writeSync(filler, Buffer.alloc(length, 1))) === undefined) more = true;
+    for (; codeOf(() => fs.writeSync(holes, Buffer.of(1), 0, 1, position)) === undefined; position += 1024) more = true;
+  }
+  fs.closeSync(holes);
   await using file = await MappedFile.open(path, 'r+');
   const before = file.size;
   const large = Buffer.alloc(4 * MiB, 7);
