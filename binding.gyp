@@ -13,6 +13,7 @@
         "addon/napi/environment.cc",
         "addon/napi/files.cc",
         "addon/napi/futexes.cc",
+        "addon/napi/guard.cc",
         "addon/napi/hot_reads.cc",
         "addon/napi/jobs.cc",
         "addon/napi/locks.cc",

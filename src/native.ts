@@ -1,6 +1,7 @@
 /** The only module that knows the addon. */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
 
 /** A mapping as the addon gives it: `buffer` is external memory, unmapped by `releaseMapping`. */
 export interface NativeMapping {
@@ -115,6 +116,10 @@ export interface Native {
   findNth(bytes: Uint8Array, needle: Uint8Array, wide: boolean, n: number): number;
   /** Puts the handler for lost pages in place again, where another has replaced it. */
   installGuard(): number;
+  /** Whether the engine leaves that handler in place from now on; on the main thread of Node alone. */
+  holdGuard(): boolean;
+  /** Whether what is not the handler's has a listener; where it is held. */
+  setHeard(heard: boolean): number;
   /** Ranges of address space that show files, in the whole process. */
   mappingCount(): number;
 
@@ -299,9 +304,16 @@ function load(): Native {
 export const native: Native = load();
 
 // A listener for SIGBUS makes the engine replace the handler by one that returns without having mended anything (the
-// thread would then fault for ever), and its removal leaves none. The engine's own listeners of these events come first.
+// thread would then fault for ever), and its removal leaves none. Node can be kept from it: the handler then has to know
+// whether there is a listener. Elsewhere it is put back; the engine's own listeners of these events come first.
+const isNode = process.versions['bun'] === undefined && process.versions['deno'] === undefined;
+const held = isNode && isMainThread && native.holdGuard();
+const isHeard = (): boolean => process.listenerCount('SIGBUS') > 0;
 for (const event of ['newListener', 'removeListener']) {
   process.on(event, (name: unknown) => {
-    if (name === 'SIGBUS') native.installGuard();
+    if (name !== 'SIGBUS') return;
+    if (held) native.setHeard(event === 'newListener' || isHeard());
+    else native.installGuard();
   });
 }
+if (held) native.setHeard(isHeard());

@@ -35,6 +35,10 @@ class FaultGuard {
   // handler has replaced it, to which it then passes on what is not its own. Returns 0 or an errno.
   static int Install();
 
+  // A handler that stays in place although nobody wants what it hears: what is not the guard's goes past it,
+  // to whoever had the signal before. Null for none, as at the start. POSIX only.
+  static void LeaveOut(void (*handler)(int));
+
   // Null when out of memory.
   static Slot* Guard(void* start, size_t length);
   static void Unguard(Slot* slot);

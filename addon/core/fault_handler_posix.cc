@@ -12,8 +12,11 @@
 namespace sliding_mmap {
 namespace {
 
-// Who had the signal before. Replaced, never freed: another thread may be reading it.
+// Who had the signal before, and who before that one. Replaced, never freed: another thread may be reading
+// them.
 std::atomic<const struct sigaction*> previous{nullptr};
+std::atomic<const struct sigaction*> earlier{nullptr};
+std::atomic<void (*)(int)> left_out{nullptr};
 // The delivery that is being passed on, and the frame of the handler that does it. A handler that was put in
 // place over this one may pass it back: then the same delivery comes again, deeper in the same stack. (Not a
 // flag that is cleared afterwards: the other handler may leave by longjmp.)
@@ -33,7 +36,13 @@ void ActByDefault(bool sent) {
 void PassOn(int signal, siginfo_t* info, void* context) {
   const struct sigaction* next = previous.load(std::memory_order_acquire);
   const bool sent = info->si_code <= 0;
-  if (next->sa_flags & SA_SIGINFO) {
+  const auto passed_by = left_out.load(std::memory_order_acquire);
+  if (passed_by != nullptr && !(next->sa_flags & SA_SIGINFO) && next->sa_handler == passed_by) {
+    next = earlier.load(std::memory_order_acquire);
+  }
+  if (next == nullptr) {
+    ActByDefault(sent);
+  } else if (next->sa_flags & SA_SIGINFO) {
     next->sa_sigaction(signal, info, context);
   } else if (next->sa_handler == SIG_IGN && sent) {
     return;
@@ -69,6 +78,8 @@ void OnBusError(int signal, siginfo_t* info, void* context) {
 
 }  // namespace
 
+void FaultGuard::LeaveOut(void (*handler)(int)) { left_out.store(handler, std::memory_order_release); }
+
 int InstallFaultHandler() {
   static std::mutex installing;
   const std::lock_guard<std::mutex> hold(installing);
@@ -77,6 +88,7 @@ int InstallFaultHandler() {
   if ((current.sa_flags & SA_SIGINFO) && current.sa_sigaction == OnBusError) return 0;
   auto* before = new (std::nothrow) struct sigaction(current);
   if (before == nullptr) return ENOMEM;
+  earlier.store(previous.load(std::memory_order_relaxed), std::memory_order_release);
   previous.store(before, std::memory_order_release);
   struct sigaction action;
   memset(&action, 0, sizeof action);

@@ -57,11 +57,6 @@ Napi::Value InjectFailure(const Napi::CallbackInfo& info) {
   return Result(info.Env(), 0);
 }
 
-// installGuard(): 0; for when the engine may have put a handler of its own in place
-Napi::Value InstallGuard(const Napi::CallbackInfo& info) {
-  return Failure(info.Env(), FaultGuard::Install());
-}
-
 Napi::Value MappingCount(const Napi::CallbackInfo& info) { return Result(info.Env(), Mapping::Count()); }
 
 }  // namespace
@@ -80,9 +75,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   bool external = false;
   exports.Set("faults", FaultCounter(env, &external));
   exports.Set("externalBuffers", Napi::Boolean::New(env, external));
-  exports.Set("installGuard", Napi::Function::New<InstallGuard>(env, "installGuard"));
   exports.Set("mappingCount", Napi::Function::New<MappingCount>(env, "mappingCount"));
   exports.Set("injectFailure", Napi::Function::New<InjectFailure>(env, "injectFailure"));
+  ExportGuard(env, exports);
   ExportMappings(env, exports);
   ExportFiles(env, exports);
   ExportHotReads(env, exports);

@@ -5,6 +5,7 @@
 
 namespace sliding_mmap {
 
+void ExportGuard(Napi::Env env, Napi::Object exports);
 void ExportMappings(Napi::Env env, Napi::Object exports);
 void ExportFiles(Napi::Env env, Napi::Object exports);
 void ExportHotReads(Napi::Env env, Napi::Object exports);

@@ -43,11 +43,20 @@ describeUnless(onWindows('there are no such signals'), 'signals that are not our
     });
   }
 
-  it('a listener for SIGBUS, there or gone, takes nothing from the guard', async () => {
+  for (const when of ['early', 'late']) {
+    it(`a listener for SIGBUS that comes ${when}, there or gone, takes nothing from the guard`, async () => {
+      using folder = new Folder();
+      const listener = new URL('./signal-listener.program.js', import.meta.url);
+      const { signal, stdout } = await run(listener, [folder.file(100_000), when]);
+      const lost = 'ERR_MAPPED_FILE_TRUNCATED\n';
+      assert.deepEqual([signal, stdout], ['SIGBUS', `${lost}heard\n${lost}${lost}`]);
+    });
+  }
+
+  it('nor do listeners that come and go while another thread loses pages', async () => {
     using folder = new Folder();
-    const listener = new URL('./signal-listener.program.js', import.meta.url);
-    const { signal, stdout } = await run(listener, [folder.file(100_000)]);
-    const lost = 'ERR_MAPPED_FILE_TRUNCATED\n';
-    assert.deepEqual([signal, stdout], ['SIGBUS', `${lost}heard\n${lost}${lost}`]);
+    const listeners = new URL('./signal-listeners.program.js', import.meta.url);
+    const result = await run(listeners, [folder.file(100_000)]);
+    assert.deepEqual(result, { stdout: 'survived\n', stderr: '', code: 0, signal: null });
   });
 });

@@ -1,10 +1,17 @@
-/** Loses pages while a listener for SIGBUS comes and goes, then sends itself the signal with and without one. */
+/**
+ * Loses pages while a listener for SIGBUS comes and goes, then sends itself the signal with and without one. With the
+ * argument `early`, the listener is there before the library is.
+ */
 import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MappedFile } from 'sliding-mmap';
 import { codeOf } from '../helpers/errors.js';
 
-const path = process.argv[2] as string;
+const [path, when] = process.argv.slice(2) as [string, string];
+let heard = 0;
+const listen = (): unknown => process.on('SIGBUS', () => heard++);
+
+if (when === 'early') listen();
+const { MappedFile } = await import('sliding-mmap');
 const bytes = fs.readFileSync(path);
 const file = MappedFile.openSync(path, 'r');
 
@@ -15,8 +22,7 @@ function losePage(): void {
   fs.writeFileSync(path, bytes);
 }
 
-let heard = 0;
-process.on('SIGBUS', () => heard++);
+if (when !== 'early') listen();
 losePage();
 process.kill(process.pid, 'SIGBUS');
 while (heard === 0) await delay(5);

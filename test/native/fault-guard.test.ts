@@ -44,10 +44,12 @@ describeUnless(onWindows('there are no signals'), 'the fault guard without Node'
     ['retires a range under a thread', null],
     ['chains to a handler with information', null],
     ['chains to a plain handler', null],
+    ['leaves a handler out', null],
     ['stays ignored when sent', null],
     ['a foreign fault', 'SIGBUS'],
     ['a fault in a range that was released', 'SIGBUS'],
     ['a signal that was sent', 'SIGBUS'],
+    ['a signal that nobody is left for', 'SIGBUS'],
     ['a signal that goes in a circle', 'SIGBUS'],
   ];
   for (const [name, signal] of endings) {

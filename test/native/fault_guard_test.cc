@@ -288,6 +288,39 @@ void Chains(bool with_info) {
   Check(earlier_calls == 2, "and its signal");
 }
 
+// As the engine's handler, which stays in place.
+int engine_calls = 0;
+void Engine(int) {
+  ++engine_calls;
+  siglongjmp(back, 1);
+}
+
+void LeavesOut() {
+  InstallEarlier(true);
+  FaultGuard::Install();
+  signal(SIGBUS, Engine);
+  FaultGuard::Install();
+  FaultGuard::LeaveOut(Engine);
+  Mapping mapping;
+  Check(Guarded(&mapping, 1)[0] == 0 && earlier_calls == 0, "ours is not passed on");
+  volatile uint8_t* bytes = Unguarded();
+  if (sigsetjmp(back, 1) == 0) (void)bytes[0];
+  Check(earlier_calls == 1 && engine_calls == 0, "the fault goes to the handler before the one left out");
+  if (sigsetjmp(back, 1) == 0) raise(SIGBUS);
+  Check(earlier_calls == 2 && engine_calls == 0, "and so does a signal");
+  FaultGuard::LeaveOut(nullptr);
+  if (sigsetjmp(back, 1) == 0) raise(SIGBUS);
+  Check(earlier_calls == 2 && engine_calls == 1, "until it is wanted again");
+}
+
+void DiesWhereAllAreLeftOut() {
+  signal(SIGBUS, Engine);
+  FaultGuard::Install();
+  FaultGuard::LeaveOut(Engine);
+  raise(SIGBUS);
+  Check(false, "it was absorbed");
+}
+
 void StaysIgnored() {
   signal(SIGBUS, SIG_IGN);
   FaultGuard::Install();
@@ -336,6 +369,10 @@ int main(int argc, char** argv) {
     Chains(true);
   else if (name == "chains to a plain handler")
     Chains(false);
+  else if (name == "leaves a handler out")
+    LeavesOut();
+  else if (name == "a signal that nobody is left for")
+    DiesWhereAllAreLeftOut();
   else if (name == "stays ignored when sent")
     StaysIgnored();
   else if (name == "a foreign fault")
