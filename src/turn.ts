@@ -11,8 +11,7 @@ const TURN_MS = 4;
 let turnStarted: number | undefined;
 
 /** True when this turn of the event loop was held for long enough: await {@link nextTurn} then. */
-export function turnIsSpent(): boolean {
-  const now = performance.now();
+export function turnIsSpent(now = performance.now()): boolean {
   if (turnStarted === undefined) {
     turnStarted = now;
     setImmediate(() => {
@@ -28,15 +27,25 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** How many small steps pass between two looks at the clock, which costs as much as a step. */
+/** The most small steps that pass between two looks at the clock, which costs as much as a step. */
 const STEPS_PER_LOOK = 32;
+/** Milliseconds between two looks from which on each step is followed by one: the caller works between them. */
+const SLOW_MS = 0.5;
 
+let stepsPerLook = 1;
 let steps = 0;
+let looked = 0;
 /** Results that wait for the next turn: later ones wait behind them. */
 let waiting = 0;
 
 function mustWait(): boolean {
-  return waiting > 0 || (++steps % STEPS_PER_LOOK === 0 && turnIsSpent());
+  if (waiting > 0) return true;
+  if (++steps < stepsPerLook) return false;
+  steps = 0;
+  const now = performance.now();
+  stepsPerLook = now - looked < SLOW_MS ? Math.min(2 * stepsPerLook, STEPS_PER_LOOK) : 1;
+  looked = now;
+  return turnIsSpent(now);
 }
 
 /** A promise of what a step of about a microsecond gave: now, or in the next turn when this one is spent. */
