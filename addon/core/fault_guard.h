@@ -39,6 +39,9 @@ class FaultGuard {
   // to whoever had the signal before. Null for none, as at the start. POSIX only.
   static void LeaveOut(void (*handler)(int));
 
+  // Whether the handler had the signal right before the guard.
+  static bool IsPrevious(void (*handler)(int));
+
   // Null when out of memory.
   static Slot* Guard(void* start, size_t length);
   static void Unguard(Slot* slot);

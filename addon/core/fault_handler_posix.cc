@@ -22,6 +22,7 @@ std::atomic<void (*)(int)> left_out{nullptr};
 // flag that is cleared afterwards: the other handler may leave by longjmp.)
 std::atomic<const void*> passing{nullptr};
 std::atomic<uintptr_t> passing_frame{0};
+std::atomic<int> passed_back{0};
 
 // As if nobody handled the signal.
 void ActByDefault(bool sent) {
@@ -33,27 +34,33 @@ void ActByDefault(bool sent) {
   if (sent) raise(SIGBUS);
 }
 
-void PassOn(int signal, siginfo_t* info, void* context) {
-  const struct sigaction* next = previous.load(std::memory_order_acquire);
+bool Is(const struct sigaction* action, void (*handler)(int)) {
+  return action != nullptr && !(action->sa_flags & SA_SIGINFO) && action->sa_handler == handler;
+}
+
+// Null for nobody. With the signals blocked that the handler wants blocked: the engine's takes a lock, which
+// a second signal's would wait for on the same thread.
+void PassOn(const struct sigaction* next, int signal, siginfo_t* info, void* context) {
   const bool sent = info->si_code <= 0;
-  const auto passed_by = left_out.load(std::memory_order_acquire);
-  if (passed_by != nullptr && !(next->sa_flags & SA_SIGINFO) && next->sa_handler == passed_by) {
-    next = earlier.load(std::memory_order_acquire);
-  }
-  if (next == nullptr) {
+  if (Is(next, SIG_IGN) && sent) return;
+  if (next == nullptr || Is(next, SIG_DFL) || Is(next, SIG_IGN)) {
     ActByDefault(sent);
-  } else if (next->sa_flags & SA_SIGINFO) {
-    next->sa_sigaction(signal, info, context);
-  } else if (next->sa_handler == SIG_IGN && sent) {
     return;
-  } else if (next->sa_handler == SIG_DFL || next->sa_handler == SIG_IGN) {
-    ActByDefault(sent);
+  }
+  sigset_t before;
+  pthread_sigmask(SIG_BLOCK, &next->sa_mask, &before);
+  if (next->sa_flags & SA_SIGINFO) {
+    next->sa_sigaction(signal, info, context);
   } else {
     next->sa_handler(signal);
   }
-  // Keeps the calls above from becoming jumps: the handler that is called must be deeper in the stack than
-  // this one.
-  asm volatile("" ::: "memory");
+  // Also keeps the calls above from becoming jumps: the handler that is called must be deeper in the stack.
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+const struct sigaction* UnlessLeftOut(const struct sigaction* action) {
+  const auto handler = left_out.load(std::memory_order_acquire);
+  return handler != nullptr && Is(action, handler) ? nullptr : action;
 }
 
 void OnBusError(int signal, siginfo_t* info, void* context) {
@@ -63,22 +70,28 @@ void OnBusError(int signal, siginfo_t* info, void* context) {
   const bool absorbed = !sent && AbsorbFault(reinterpret_cast<uintptr_t>(info->si_addr));
   errno = saved;
   if (absorbed) return;
-  // Not ours: as if this handler had never been there. When it comes back, nobody in the circle wanted it.
+  // Not ours: as if this handler had never been there. When the one before it passes it back, it is the turn
+  // of the one before that; when it comes back once more, nobody in the circle wanted it.
   const uintptr_t frame = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-  if (passing.load(std::memory_order_relaxed) == info &&
-      frame < passing_frame.load(std::memory_order_relaxed)) {
-    ActByDefault(sent);
-    return;
-  }
+  const bool is_back = passing.load(std::memory_order_relaxed) == info &&
+                       frame < passing_frame.load(std::memory_order_relaxed);
+  const int times = is_back ? passed_back.load(std::memory_order_relaxed) + 1 : 0;
   passing.store(info, std::memory_order_relaxed);
   passing_frame.store(frame, std::memory_order_relaxed);
-  PassOn(signal, info, context);
-  asm volatile("" ::: "memory");
+  passed_back.store(times, std::memory_order_relaxed);
+  const struct sigaction* next = nullptr;
+  if (times == 0) next = UnlessLeftOut(previous.load(std::memory_order_acquire));
+  if (next == nullptr && times < 2) next = UnlessLeftOut(earlier.load(std::memory_order_acquire));
+  PassOn(next, signal, info, context);
 }
 
 }  // namespace
 
 void FaultGuard::LeaveOut(void (*handler)(int)) { left_out.store(handler, std::memory_order_release); }
+
+bool FaultGuard::IsPrevious(void (*handler)(int)) {
+  return Is(previous.load(std::memory_order_acquire), handler);
+}
 
 int InstallFaultHandler() {
   static std::mutex installing;

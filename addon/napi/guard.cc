@@ -35,7 +35,8 @@ bool HoldSignal() {
     const auto loop_init = reinterpret_cast<decltype(&uv_loop_init)>(dlsym(RTLD_DEFAULT, "uv_loop_init"));
     const auto init = reinterpret_cast<decltype(&uv_signal_init)>(dlsym(RTLD_DEFAULT, "uv_signal_init"));
     const auto start = reinterpret_cast<decltype(&uv_signal_start)>(dlsym(RTLD_DEFAULT, "uv_signal_start"));
-    if (loop_init == nullptr || init == nullptr || start == nullptr) return false;
+    const auto stop = reinterpret_cast<decltype(&uv_signal_stop)>(dlsym(RTLD_DEFAULT, "uv_signal_stop"));
+    if (loop_init == nullptr || init == nullptr || start == nullptr || stop == nullptr) return false;
     if (loop_init(&loop) != 0 || init(&loop, &handle) != 0) return false;
     const auto nothing = [](uv_signal_t*, int) {};
     // The handler is the same for all signals, and SIGBUS' may be covered by the guard's already. SIGURG's is
@@ -45,7 +46,11 @@ bool HoldSignal() {
     if (engine.sa_flags & SA_SIGINFO) return false;
     if (start(&handle, nothing, SIGBUS) != 0) return false;
     engine_handler = engine.sa_handler;
-    return FaultGuard::Install() == 0;
+    if (FaultGuard::Install() != 0) return false;
+    // Else it is beneath somebody else's handler, which passes on to it whether anybody listens or not.
+    if (FaultGuard::IsPrevious(engine_handler)) return true;
+    stop(&handle);
+    return false;
   }();
   return held;
 }

@@ -44,6 +44,8 @@ describeUnless(onWindows('there are no signals'), 'the fault guard without Node'
     ['retires a range under a thread', null],
     ['chains to a handler with information', null],
     ['chains to a plain handler', null],
+    ['passes on what is passed back', null],
+    ['blocks what the handler wants blocked', null],
     ['leaves a handler out', null],
     ['stays ignored when sent', null],
     ['a foreign fault', 'SIGBUS'],

@@ -313,6 +313,44 @@ void LeavesOut() {
   Check(earlier_calls == 2 && engine_calls == 1, "until it is wanted again");
 }
 
+// As a handler that is put in place over the guard, and this one again over it, where the handler before both wants
+// what neither does.
+void PassesBackAndOn() {
+  signal(SIGBUS, Engine);
+  FaultGuard::Install();
+  struct sigaction other = {};
+  other.sa_sigaction = PassBack;
+  other.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigaction(SIGBUS, &other, &beneath);
+  FaultGuard::Install();
+  for (int i = 1; i <= 3; ++i) {
+    if (sigsetjmp(back, 1) == 0) raise(SIGBUS);
+    Check(engine_calls == i, "the first of them has its signal");
+  }
+  Check(!FaultGuard::IsPrevious(Engine), "it is not the one right before");
+}
+
+bool was_blocked = false;
+void LooksAtMask(int) {
+  sigset_t now;
+  pthread_sigmask(SIG_BLOCK, nullptr, &now);
+  was_blocked = sigismember(&now, SIGUSR2) == 1;
+}
+
+void KeepsMask() {
+  struct sigaction action = {};
+  action.sa_handler = LooksAtMask;
+  sigfillset(&action.sa_mask);
+  sigaction(SIGBUS, &action, nullptr);
+  FaultGuard::Install();
+  Check(FaultGuard::IsPrevious(LooksAtMask), "it is the one right before");
+  raise(SIGBUS);
+  Check(was_blocked, "what it wants blocked is");
+  sigset_t now;
+  pthread_sigmask(SIG_BLOCK, nullptr, &now);
+  Check(sigismember(&now, SIGUSR2) == 0, "and is not afterwards");
+}
+
 void DiesWhereAllAreLeftOut() {
   signal(SIGBUS, Engine);
   FaultGuard::Install();
@@ -369,6 +407,10 @@ int main(int argc, char** argv) {
     Chains(true);
   else if (name == "chains to a plain handler")
     Chains(false);
+  else if (name == "passes on what is passed back")
+    PassesBackAndOn();
+  else if (name == "blocks what the handler wants blocked")
+    KeepsMask();
   else if (name == "leaves a handler out")
     LeavesOut();
   else if (name == "a signal that nobody is left for")
