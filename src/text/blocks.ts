@@ -64,7 +64,11 @@ export class WholeLines extends LineFormat {
 
   override decodeEach(bytes: Buffer, from: number, ends: readonly number[], first: number, last: number): Buffer[] {
     const lines: Buffer[] = [];
-    for (let i = first; i < last; i++) lines.push(bytes.subarray(i > 0 ? ends[i - 1] : from, ends[i]));
+    for (let i = first; i < last; i++) {
+      const [at, next] = [i > 0 ? ends[i - 1]! : from, ends[i]!];
+      const cut = at + this.maxLineLength;
+      lines.push(cut < this.textEnd(bytes, at, next) ? this.decodeCut(bytes, at, cut) : bytes.subarray(at, next));
+    }
     return lines;
   }
 

@@ -85,14 +85,15 @@ export class ForwardScanner extends LineScanner {
     return to;
   }
 
-  /** Makes a batch of the whole lines in `[from, to)`, as far as none of them is too long. */
+  /** Makes a batch of the whole lines in `[from, to)`: as far as none of them is too long, where that is an error. */
   #cutBatch(block: Buffer, from: number, to: number, ended: boolean, places?: number): boolean {
     const { format } = this;
     const lines = format.split(block, from, to, places);
     if (lines !== undefined)
       return ended && to === block.length ? this.#finish(from, to, lines) : this.setBatch(lines, from, to);
     const ends = format.lineEnds(block, from, to);
-    const long = ends.findIndex((end, i) => this.isTooLong(block, i > 0 ? ends[i - 1]! : from, end));
+    const tooLong = (end: number, i: number): boolean => this.isTooLong(block, i > 0 ? ends[i - 1]! : from, end);
+    const long = format.truncates ? -1 : ends.findIndex(tooLong);
     if (long === 0) return this.#overflow(block, from, ended);
     const count = long < 0 ? ends.length : long;
     const each = format.decodeEach(block, from, ends, 0, count);
@@ -112,8 +113,9 @@ export class ForwardScanner extends LineScanner {
     const { format } = this;
     const at = format.find(block, from);
     if (at < 0 && !ended) {
-      // A delimiter may lie across the border.
-      this.#restart(this.base + block.length - format.delimiterLength + format.unit);
+      // A delimiter may lie across the border, and so may a unit.
+      const searched = block.length - (block.length % format.unit) - format.delimiterLength + format.unit;
+      if (searched > 0) this.#restart(this.base + searched);
       return false;
     }
     const lines = [this.#cut!];

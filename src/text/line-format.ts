@@ -149,7 +149,10 @@ export class LineFormat {
     return lines;
   }
 
-  /** The lines with numbers `[first, last)` of those that end at `ends`, the first of which begins at `from`. */
+  /**
+   * The lines with numbers `[first, last)` of those that end at `ends`, the first of which begins at `from`; those that
+   * are too long are cut.
+   */
   decodeEach(
     bytes: Buffer,
     from: number,
@@ -165,8 +168,10 @@ export class LineFormat {
     let at = begin;
     for (let i = first; i < last; i++) {
       const next = ends[i]!;
-      const end = this.textEnd(bytes, at, next);
-      lines.push(own === undefined ? this.decode(bytes, at, end) : own.subarray(at - begin, end - begin));
+      const textEnd = this.textEnd(bytes, at, next);
+      const end = Math.min(textEnd, at + this.maxLineLength);
+      if (own !== undefined) lines.push(own.subarray(at - begin, end - begin));
+      else lines.push(end < textEnd ? this.decodeCut(bytes, at, end) : this.decode(bytes, at, end));
       at = next;
     }
     return lines;
@@ -181,7 +186,8 @@ export class LineFormat {
 
   /** The characters that lie whole within `[from, to)`, where a longer line was cut at `to`. */
   decodeCut(bytes: Buffer, from: number, to: number): string | Buffer {
-    if (this.#encoding === 'buffer' || this.#encoding === 'latin1') return this.decode(bytes, from, to);
+    // What ends with ASCII is not cut within a character; a decoder costs more than most lines.
+    if (this.unit === 1 && (this.#encoding !== 'utf8' || bytes[to - 1]! < 0x80)) return this.decode(bytes, from, to);
     const decoder = new TextDecoder(this.#encoding === 'utf8' ? 'utf-8' : 'utf-16le', { ignoreBOM: true });
     return decoder.decode(bytes.subarray(from, to), { stream: true });
   }

@@ -63,7 +63,7 @@ export class ReverseScanner extends LineScanner {
     return this.base + this.lineEnd(this.count - count);
   }
 
-  /** Makes a batch of the lines from `from` to the end of the block, as far from the end as none of them is too long. */
+  /** Makes a batch of the lines from `from` to the end of the block: from the end as far as none is too long, as forward. */
   #takeLines(from: number): boolean {
     const { block, format } = this;
     const to = block.length;
@@ -74,7 +74,7 @@ export class ReverseScanner extends LineScanner {
     if (lines !== undefined) return this.setBatch(lines.reverse(), from, to);
     const ends = format.lineEnds(block, from, to);
     const begin = (i: number): number => (i > 0 ? ends[i - 1]! : from);
-    const long = ends.findLastIndex((end, i) => this.isTooLong(block, begin(i), end));
+    const long = format.truncates ? -1 : ends.findLastIndex((end, i) => this.isTooLong(block, begin(i), end));
     const first = long + 1;
     if (first === ends.length) {
       this.checkTruncates(this.#position);

@@ -72,6 +72,22 @@ describe('lines({ follow })', () => {
     }
   });
 
+  it('gives lines behind one that is cut, of which half a unit came first', async () => {
+    using folder = new Folder();
+    const log = folder.file('', 'log');
+    const bytes = Buffer.from(`${'x'.repeat(50_000)}\ntwo\nthree\n`, 'utf16le');
+    const options = { encoding: 'utf16le', maxLineLength: 8, overflow: 'truncate' } as const;
+    await using file = await MappedFile.open(log);
+    const lines = file.lines({ ...options, follow: true })[Symbol.asyncIterator]();
+    const step = lines.next();
+    fs.appendFileSync(log, bytes.subarray(0, 80_001));
+    assert.ok(await waits(step));
+    fs.appendFileSync(log, bytes.subarray(80_001));
+    assert.deepEqual(await step, { done: false, value: 'xxxx' });
+    assert.deepEqual(await take(lines, 2), ['two', 'thre']);
+    await lines.return!();
+  });
+
   it('gives lines longer than a block, and those after them', async () => {
     using folder = new Folder();
     const log = folder.file('', 'log');

@@ -243,6 +243,20 @@ describe('Lines: long lines', () => {
     };
     assert.deepEqual([longest(false) <= 1024, longest(true) <= 1028], [true, true]);
   });
+
+  it('cut ones among others do not have a block read again', () => {
+    const source = text('ab\nlonger than that\n'.repeat(1000));
+    for (const encoding of ['utf8', 'latin1', 'buffer'] as const)
+      for (const reverse of [false, true]) {
+        source.reads.length = 0;
+        const cut = { maxLineLength: 8, overflow: 'truncate', encoding: encoding as 'utf8', reverse } as const;
+        const lines = [...new Lines(source, cut, 1024)].map(String);
+        const pair = ['ab', 'longer t'];
+        assert.deepEqual(lines, Array.from({ length: 1000 }, () => (reverse ? [...pair].reverse() : pair)).flat());
+        const read = source.reads.reduce((sum, { length }) => sum + length, 0);
+        assert.ok(read < 1.1 * source.size, `${read} of ${source.size} bytes`);
+      }
+  });
 });
 
 describe('Lines: ending', () => {
