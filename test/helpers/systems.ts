@@ -23,6 +23,9 @@ export const tellsNoResidency: string | false = onWindows('the system tells of i
 export const noPosixPrograms: string | false = onWindows('there are no awk, grep, sh and wc');
 export const noFifos: string | false = onWindows('there are no FIFOs');
 export const onlyLinuxTells: string | false = butOnLinux('only Linux tells of that, or does it');
+/** Standard input is of the same opening as itself, where that can be told. */
+export const comparesNoOpenings: string | false =
+  native.sameOpening(0, 0) !== 1 && 'the system does not compare descriptors';
 export const notInMemory: string | false = butOnLinux('shared memory is a file of a disk');
 export const notByDescriptor: string | false = butOnLinux('only Linux opens a file again by its descriptor');
 

@@ -13,7 +13,7 @@ import * as namespace from 'sliding-mmap/fs';
 import fs, { createReadStream, read, ReadStream, readSync } from 'sliding-mmap/fs';
 import promises, { open } from 'sliding-mmap/fs/promises';
 import { Folder, oracle } from '../../helpers/files.js';
-import { cannotBeCut, cannotMap, itUnless, onWindows } from '../../helpers/systems.js';
+import { cannotBeCut, cannotMap, comparesNoOpenings, itUnless, onWindows } from '../../helpers/systems.js';
 
 const size = 300_000;
 /** The number of the call that {@link native.injectFailure} lets fail. */
@@ -158,6 +158,26 @@ describe('fs: descriptors', () => {
     await assert.rejects(promisify(read)(fd, Buffer.alloc(64), 0, 64, 100), { code });
     assert.throws(() => readSync(fd, Buffer.alloc(64), 0, 64, 100), { code });
     node.closeSync(fd);
+  });
+
+  itUnless(comparesNoOpenings, 'leaves no byte of the old file in the buffer when the number is another’s', () => {
+    using folder = new Folder();
+    const old = folder.file(size);
+    const empty = folder.file(0, 'empty');
+    const fd = fs.openSync(old, 'r');
+    warm(fd);
+    node.closeSync(fd);
+    assert.equal(node.openSync(empty, 'r'), fd);
+    const buffer = Buffer.alloc(64, 0xee);
+    assert.equal(readSync(fd, buffer, 0, 64, 0), 0);
+    assert.deepEqual(buffer, Buffer.alloc(64, 0xee));
+    node.closeSync(fd);
+
+    const closed = fs.openSync(old, 'r');
+    warm(closed);
+    node.closeSync(closed);
+    assert.throws(() => readSync(closed, buffer, 0, 64, 0), { code: 'EBADF' });
+    assert.deepEqual(buffer, Buffer.alloc(64, 0xee));
   });
 
   it('is closed where node:fs has closed it', () => {
