@@ -11,6 +11,7 @@ import fs from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { bytesIn } from '../bytes.js';
 import { type FileMark, native } from '../native.js';
+import { mappingMayStayBehind } from '../sources/kind.js';
 import { WindowCache } from '../window-cache.js';
 import { WindowPool } from '../window-pool.js';
 
@@ -103,7 +104,7 @@ class OpenFile {
     else if (duplicate >= 0) native.closeDuplicate(duplicate);
     const fd = this.#duplicate >= 0 ? this.#duplicate : this.#fd;
     const mark = native.fileMark(fd);
-    if (!isReadable(fd) || native.fileKind(fd) !== 0 || typeof mark === 'number') {
+    if (!isReadable(fd) || native.fileKind(fd) !== 0 || typeof mark === 'number' || mappingMayStayBehind(fd)) {
       forget(this.#fd);
       return undefined;
     }

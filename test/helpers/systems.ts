@@ -1,4 +1,6 @@
 /** Tests of what not every system has: where it is missing they are skipped, and their titles say why. */
+import fs from 'node:fs';
+import os from 'node:os';
 import { native } from '#src/native.js';
 
 /** `reason` on Windows, `false` elsewhere. */
@@ -26,6 +28,10 @@ export const onlyLinuxTells: string | false = butOnLinux('only Linux tells of th
 /** Standard input is of the same opening as itself, where that can be told. */
 export const comparesNoOpenings: string | false =
   native.sameOpening(0, 0) !== 1 && 'the system does not compare descriptors';
+const overlay = 0x794c7630;
+/** Of files there that are not open for writing `sliding-mmap/fs` maps nothing. */
+export const onOverlay: string | false =
+  process.platform === 'linux' && fs.statfsSync(os.tmpdir()).type === overlay && 'temporary files are on overlayfs';
 export const notInMemory: string | false = butOnLinux('shared memory is a file of a disk');
 export const notByDescriptor: string | false = butOnLinux('only Linux opens a file again by its descriptor');
 
