@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { constants } from 'node:buffer';
 import { pbkdf2 } from 'node:crypto';
 import { once } from 'node:events';
 import node from 'node:fs';
@@ -349,6 +350,64 @@ describe('fs: handles and streams', () => {
     await handle.close();
     await closed;
     await assert.rejects(handle.read(Buffer.alloc(9), 0, 9, 0), { code: 'EBADF' });
+  });
+
+  it('refuse the lengths that Node hands on unseen, after all else that is wrong', async () => {
+    using folder = new Folder();
+    const path = folder.file(size);
+    const handle = await open(path);
+    const theirs = await nodePromises.open(path);
+    type Read = (...args: unknown[]) => Promise<{ bytesRead: number }>;
+    const read = handle.read.bind(handle) as Read;
+    const outcome = (result: Promise<{ bytesRead: number }>): Promise<unknown> =>
+      result.then(
+        ({ bytesRead }) => bytesRead,
+        (error: unknown) => String(error),
+      );
+    const buffer = Buffer.alloc(9);
+    for (const [code, ...lengths] of [
+      ['ERR_OUT_OF_RANGE', NaN, 1.5],
+      ['ERR_INVALID_ARG_TYPE', '1', '', {}, [], [2], true, false, 2n, Symbol('2'), () => 2],
+    ] as Array<[string, ...unknown[]]>) {
+      for (const length of lengths) {
+        await assert.rejects(read(buffer, 0, length, 1), { code });
+        await assert.rejects(read(new Uint16Array(9), null, length, 1), { code });
+        await assert.rejects(read(buffer, { length, position: 1 }), { code });
+        await assert.rejects(read({ buffer, length, position: 1 }), { code });
+        await assert.rejects(read({ length }), { code });
+        await assert.rejects(read('no buffer', 0, length), { code: 'ERR_INVALID_ARG_TYPE', message: /options/ });
+        await assert.rejects(read(buffer, '0', length), { code: 'ERR_INVALID_ARG_TYPE', message: /offset/ });
+        assert.equal((await read(undefined, 0, length)).bytesRead, 16384); // node:fs looks at no other then
+      }
+    }
+    const readTheirs = theirs.read.bind(theirs) as Read;
+    for (const args of [
+      ...[2 ** 40, Infinity, -1, -Infinity, 10, -0, undefined, null].map((length) => [buffer, 0, length, 1]),
+      [buffer, '0', 2 ** 40, 1],
+      [buffer, 10, 2 ** 40, 1],
+      [buffer, { offset: 1n }],
+      [buffer, []],
+      [[], 0, 1],
+    ]) {
+      assert.equal(await outcome(read(...args)), await outcome(readTheirs(...args)));
+    }
+    await theirs.close();
+    await handle.close();
+    for (const length of [NaN, '1', 2 ** 40]) await assert.rejects(read(buffer, 0, length, 1), { code: 'EBADF' });
+  });
+
+  const tooLong = 2 ** 31 + 10;
+  const noneIsLarger = constants.MAX_LENGTH < tooLong && 'no buffer is that long';
+  itUnless(noneIsLarger, 'refuse a length of 2 GiB and more, whoever computes it', async () => {
+    using folder = new Folder();
+    await using handle = await open(folder.file(size));
+    const large = new Uint8Array(tooLong); // of which no page is touched
+    const code = 'ERR_OUT_OF_RANGE';
+    for (const length of [2 ** 31, undefined, null]) {
+      await assert.rejects(handle.read(large, 1, length, 0), { code });
+      await assert.rejects(handle.read(large, { length: length as number, position: 0 }), { code });
+    }
+    assert.equal((await handle.read(large, 2 ** 31, undefined, 0)).bytesRead, 10);
   });
 
   it('give streams that call what the module has at that time', async () => {
