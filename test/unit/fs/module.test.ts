@@ -410,6 +410,24 @@ describe('fs: handles and streams', () => {
     assert.equal((await handle.read(large, 2 ** 31, undefined, 0)).bytesRead, 10);
   });
 
+  it('have all streams of files for instances of their classes, but not of classes derived from those', async () => {
+    using folder = new Folder();
+    const handle = await open(folder.file(size));
+    const writing = await open(folder.join('written'), 'w');
+    const [read, written] = [handle.createReadStream(), writing.createWriteStream()];
+    const theirs = node.createReadStream(folder.join('data'));
+    assert.ok(read instanceof ReadStream && written instanceof fs.WriteStream && theirs instanceof fs.ReadStream);
+    for (const other of [read, {}, null, 5]) assert.equal((other as unknown) instanceof fs.WriteStream, false);
+    class Own extends ReadStream {}
+    const own = Reflect.construct(Own, [folder.join('data')]) as ReadStream;
+    assert.ok(own instanceof Own && own instanceof ReadStream);
+    assert.equal((read as unknown) instanceof Own, false);
+    for (const stream of [read, written, theirs, own]) {
+      stream.destroy();
+      await once(stream, 'close');
+    }
+  });
+
   it('give streams that call what the module has at that time', async () => {
     using folder = new Folder();
     const file = folder.file(size);
