@@ -30,8 +30,8 @@ class OpenFile {
   #cache: WindowCache | undefined;
   #mark: FileMark | undefined;
   /**
-   * A second descriptor of the same opening, where the system can compare the two; else -1. Nobody else closes it, so that
-   * what is mapped by it is the file that was opened.
+   * A second descriptor of the same opening, where the system can compare the two, and has a number for it that is out of
+   * the program's way; else -1. Nobody else closes it, so that what is mapped by it is the file that was opened.
    */
   #duplicate = -1;
 
@@ -99,7 +99,7 @@ class OpenFile {
 
   #map(): WindowCache | undefined {
     if (++this.#reads < readsBeforeMapping) return undefined;
-    const duplicate = native.duplicate(this.#fd);
+    const duplicate = native.duplicateAside(this.#fd);
     if (duplicate >= 0 && native.sameOpening(this.#fd, duplicate) === 1) this.#duplicate = duplicate;
     else if (duplicate >= 0) native.closeDuplicate(duplicate);
     const fd = this.#duplicate >= 0 ? this.#duplicate : this.#fd;

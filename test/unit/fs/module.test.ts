@@ -129,6 +129,20 @@ describe('fs: descriptors', () => {
     assert.equal(WindowPool.default.stats().windows, before);
   });
 
+  it('takes no number that the program would get next', () => {
+    using folder = new Folder();
+    const path = folder.file(size);
+    const freed = node.openSync(path, 'r');
+    const fd = fs.openSync(path, 'r');
+    warm(fd); // what the process takes once
+    const second = fs.openSync(path, 'r');
+    node.closeSync(freed);
+    warm(second);
+    assert.throws(() => node.closeSync(freed), { code: 'EBADF' });
+    fs.closeSync(fd);
+    fs.closeSync(second);
+  });
+
   it('never serves another file that has got the number', async () => {
     using folder = new Folder();
     const old = folder.file(size);
