@@ -12,6 +12,7 @@ import { constants as osConstants } from 'node:os';
 import { bytesIn } from '../bytes.js';
 import { type FileMark, native } from '../native.js';
 import { mappingMayStayBehind } from '../sources/kind.js';
+import { turnIsSpent } from '../turn.js';
 import { WindowCache } from '../window-cache.js';
 import { WindowPool } from '../window-pool.js';
 
@@ -20,6 +21,8 @@ const { EOPNOTSUPP } = osConstants.errno;
 const readsBeforeMapping = 4;
 /** Longest read that completes on JavaScript's thread when its bytes are in memory; as in {@link WindowCache}. */
 const hotLimit = 1024 * 1024;
+/** Longer ones do so only while the turn lasts: all that are asked for at once would be copied in one. */
+const everHot = 64 * 1024;
 /** There nobody can cut, replace or remove a mapped file, which programs do to files that they read by node:fs. */
 const mapsNothing = process.platform === 'win32';
 
@@ -186,10 +189,11 @@ export function readNow(fd: unknown, buffer: unknown, offset: unknown, length: u
   }
 }
 
-/** As {@link readNow}, when the bytes are in memory. Does not block. */
+/** As {@link readNow}, when the bytes are in memory, and few, or the turn is not yet spent. Does not block. */
 export function readHot(fd: unknown, buffer: unknown, offset: unknown, length: unknown, position: unknown): boolean {
   const file = typeof fd === 'number' ? files[fd] : undefined;
   if (file === undefined || !isPlain(buffer, offset, length, position)) return false;
+  if ((length as number) > everHot && turnIsSpent()) return false;
   try {
     return file.readResident(buffer, offset as number, length as number, position as number);
   } catch {

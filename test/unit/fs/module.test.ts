@@ -315,6 +315,24 @@ describe('fs: asynchronous reads of bytes in memory', () => {
     fs.closeSync(fd);
   });
 
+  it('are left to the thread pool when they are long and the turn is spent', async () => {
+    using folder = new Folder();
+    const handle = await open(folder.file(size));
+    const length = 100_000;
+    // Twice as many as the pool has threads: no other job begins.
+    const work = Array.from({ length: 8 }, () => promisify(pbkdf2)('a', 'b', 100_000, 64, 'sha512'));
+    const first = handle.read(Buffer.alloc(length), 0, length, 0); // from here on the turn is counted
+    const started = performance.now();
+    while (performance.now() - started < 10);
+    const buffers = [1, 2].map(() => Buffer.alloc(length));
+    const [one, two] = buffers as [Buffer, Buffer];
+    const reads = [promisify(read)(handle.fd, one, 0, length, 100), handle.read(two, 0, length, 100)];
+    for (const buffer of buffers) assert.deepEqual(buffer, Buffer.alloc(length));
+    await Promise.all([first, ...reads, ...work]);
+    for (const buffer of buffers) assert.deepEqual(buffer, oracle(100, length));
+    await handle.close();
+  });
+
   it('let timers run', async () => {
     using folder = new Folder();
     const file = folder.file(size);
