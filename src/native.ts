@@ -127,11 +127,16 @@ export interface Native {
   /** 0 regular, 1 directory, 2 block device, 3 anything else. */
   fileKind(fd: number): number;
   duplicate(fd: number): number;
+  /**
+   * As `duplicate`, by a high number, so that the program gets the low ones as ever; at most an eighth of those that it
+   * may use, -EMFILE for more.
+   */
+  duplicateAside(fd: number): number;
   /** A descriptor for `nextData`, which moves its cursor; `closeDuplicate` closes it. */
   reopenForHoles(fd: number): number;
   /** Position of the first byte from `position` on that is not in a hole, or the file's size. */
   nextData(fd: number, position: number): number;
-  /** Closes what `duplicate`, `openUnlinked`, `createAnonymous` or `createShared` gave. */
+  /** Closes what `duplicate`, `duplicateAside`, `openUnlinked`, `createAnonymous` or `createShared` gave. */
   closeDuplicate(fd: number): number;
   /**
    * A descriptor on the same pipe, socket or terminal, for a stream that makes it non-blocking and closes it. Shares the

@@ -118,6 +118,10 @@ int Status(int fd, FileStatus* status);
 
 // A second descriptor on the same open file, closed on exec.
 int Duplicate(int fd, int* duplicate);
+// As Duplicate, by a number that the program hardly gets to: from 4096 on, or from seven eighths of the
+// numbers that it may use, if those are fewer. Never more of them than an eighth: EMFILE. EOPNOTSUPP where
+// numbers cannot be chosen.
+int DuplicateAside(int fd, int* duplicate);
 void Close(int fd);
 
 // 1 when both descriptors are of the same opening of a file, 0 when they are not, -EOPNOTSUPP where the

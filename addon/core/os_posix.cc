@@ -484,6 +484,18 @@ int Duplicate(int fd, int* duplicate) {
   return *duplicate == -1 ? errno : 0;
 }
 
+int DuplicateAside(int fd, int* duplicate) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return errno;
+  const rlim_t eighth = limit.rlim_cur / 8;
+  const rlim_t first = std::min<rlim_t>(limit.rlim_cur - eighth, 4096);
+  *duplicate = fcntl(fd, F_DUPFD_CLOEXEC, static_cast<int>(first));
+  if (*duplicate == -1) return errno;
+  if (static_cast<rlim_t>(*duplicate) - first < eighth) return 0;
+  close(*duplicate);
+  return EMFILE;
+}
+
 int SameOpening(int fd, int other) {
 #if defined(__linux__)
   constexpr int kDuplicateQuery =

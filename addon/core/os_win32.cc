@@ -457,6 +457,9 @@ int Duplicate(int fd, int* duplicate) {
   return DescriptorFor(copy, duplicate);
 }
 
+// The number of a descriptor cannot be chosen.
+int DuplicateAside(int, int*) { return EOPNOTSUPP; }
+
 void Close(int fd) {
   uv_fs_t request;
   uv_fs_close(nullptr, &request, fd, nullptr);

@@ -27,10 +27,11 @@ Napi::Value FileKind(const Napi::CallbackInfo& info) {
   return Result(info.Env(), static_cast<int64_t>(status.kind));
 }
 
-// duplicate(fd): a second descriptor on the same open file, owned by the environment
-Napi::Value Duplicate(const Napi::CallbackInfo& info) {
+// duplicate(fd), duplicateAside(fd): a second descriptor on the same open file, owned by the environment
+template <int (*kDuplicate)(int, int*)>
+Napi::Value DuplicateWith(const Napi::CallbackInfo& info) {
   int duplicate = -1;
-  if (int error = os::Duplicate(DescriptorAt(info, 0), &duplicate)) return Failure(info.Env(), error);
+  if (int error = kDuplicate(DescriptorAt(info, 0), &duplicate)) return Failure(info.Env(), error);
   Environment::Of(info.Env()).Own(duplicate);
   return Result(info.Env(), duplicate);
 }
@@ -108,7 +109,9 @@ void ExportFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("fileSize", Napi::Function::New<FileSize>(env, "fileSize"));
   exports.Set("allocate", Napi::Function::New<Allocate>(env, "allocate"));
   exports.Set("fileKind", Napi::Function::New<FileKind>(env, "fileKind"));
-  exports.Set("duplicate", Napi::Function::New<Duplicate>(env, "duplicate"));
+  exports.Set("duplicate", Napi::Function::New<DuplicateWith<os::Duplicate>>(env, "duplicate"));
+  exports.Set("duplicateAside",
+              Napi::Function::New<DuplicateWith<os::DuplicateAside>>(env, "duplicateAside"));
   exports.Set("reopenForHoles", Napi::Function::New<ReopenForHoles>(env, "reopenForHoles"));
   exports.Set("nextData", Napi::Function::New<NextData>(env, "nextData"));
   exports.Set("closeDuplicate", Napi::Function::New<CloseDuplicate>(env, "closeDuplicate"));

@@ -2,14 +2,17 @@
  * The descriptors that were opened through this module, and the mapped files behind them.
  *
  * A descriptor is a number that anybody in the process may close, through node:fs too, and that the system then gives
- * to another file. So nothing is concluded from the number: after bytes were copied out of a window, one system call
- * tells whether the descriptor is still the mapped file's: statx(2), which also tells how long that file was then, or a
- * cheaper one. Only bytes that were inside it are handed out; everything else goes to node:fs.
+ * to another file. So nothing is concluded from the number: for each read, one system call tells whether the descriptor
+ * is still the mapped file's. Where the system can compare it with a duplicate, that is before a byte is copied; else
+ * statx(2) tells it afterwards, and how long the file was then. Only bytes that were inside it are handed out; everything
+ * else goes to node:fs.
  */
 import fs from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { bytesIn } from '../bytes.js';
 import { type FileMark, native } from '../native.js';
+import { mappingMayStayBehind } from '../sources/kind.js';
+import { turnIsSpent } from '../turn.js';
 import { WindowCache } from '../window-cache.js';
 import { WindowPool } from '../window-pool.js';
 
@@ -18,6 +21,8 @@ const { EOPNOTSUPP } = osConstants.errno;
 const readsBeforeMapping = 4;
 /** Longest read that completes on JavaScript's thread when its bytes are in memory; as in {@link WindowCache}. */
 const hotLimit = 1024 * 1024;
+/** Longer ones do so only while the turn lasts: all that are asked for at once would be copied in one. */
+const everHot = 64 * 1024;
 /** There nobody can cut, replace or remove a mapped file, which programs do to files that they read by node:fs. */
 const mapsNothing = process.platform === 'win32';
 
@@ -27,7 +32,10 @@ class OpenFile {
   #reads = 0;
   #cache: WindowCache | undefined;
   #mark: FileMark | undefined;
-  /** A second descriptor of the same opening, where the system can compare the two; else -1. */
+  /**
+   * A second descriptor of the same opening, where the system can compare the two, and has a number for it that is out of
+   * the program's way; else -1. Nobody else closes it, so that what is mapped by it is the file that was opened.
+   */
   #duplicate = -1;
 
   constructor(fd: number) {
@@ -36,11 +44,11 @@ class OpenFile {
 
   /** Reads all of the range out of a window; false where node:fs is to do it. May block. */
   readSync(target: Uint8Array, offset: number, length: number, position: number): boolean {
-    const cache = this.#cache ?? this.#map();
+    const cache = this.#openCache();
     if (cache === undefined) return false;
     // What ends with a zero is left to node:fs: to ask for the size before and after costs as much.
     const copied = cache.copyOut(target, offset, length, position, true);
-    if (copied && this.#duplicate >= 0 && native.sameOpening(this.#fd, this.#duplicate) === 1) return true;
+    if (copied && this.#duplicate >= 0) return true;
     return this.#stillIs(cache) && copied && position + length <= cache.size;
   }
 
@@ -49,12 +57,27 @@ class OpenFile {
     // On the descriptor itself: whatever it is open on by now, this is right.
     const moved = native.readResident(this.#fd, target, offset, length, position);
     if (moved !== -EOPNOTSUPP) return moved === length;
-    const cache = this.#cache ?? this.#map();
+    const cache = this.#openCache();
     if (cache === undefined) return false;
-    const copied = cache.copyOutResident(target, offset, length, position, this.#mark) === true;
-    if (copied && isReadable(this.#fd)) return true;
+    const compared = this.#duplicate >= 0;
+    const mark = compared ? undefined : this.#mark;
+    const copied = cache.copyOutResident(target, offset, length, position, mark) === true;
+    if (copied && (compared || isReadable(this.#fd))) return true;
     this.#stillIs(cache);
     return false;
+  }
+
+  /**
+   * The windows; none where the descriptor is known to be another opening's by now. Without a duplicate, `#stillIs` tells
+   * that after the copy, whose bytes then stay in the buffer behind what node:fs reads: to ask before it as well would be
+   * a second call for each read, and the size has to be asked for afterwards.
+   */
+  #openCache(): WindowCache | undefined {
+    const cache = this.#cache ?? this.#map();
+    if (cache === undefined || this.#duplicate < 0) return cache;
+    if (native.sameOpening(this.#fd, this.#duplicate) === 1) return cache;
+    forget(this.#fd);
+    return undefined;
   }
 
   /**
@@ -79,10 +102,13 @@ class OpenFile {
 
   #map(): WindowCache | undefined {
     if (++this.#reads < readsBeforeMapping) return undefined;
-    const fd = this.#fd;
+    const duplicate = native.duplicateAside(this.#fd);
+    if (duplicate >= 0 && native.sameOpening(this.#fd, duplicate) === 1) this.#duplicate = duplicate;
+    else if (duplicate >= 0) native.closeDuplicate(duplicate);
+    const fd = this.#duplicate >= 0 ? this.#duplicate : this.#fd;
     const mark = native.fileMark(fd);
-    if (!isReadable(fd) || native.fileKind(fd) !== 0 || typeof mark === 'number') {
-      forget(fd);
+    if (!isReadable(fd) || native.fileKind(fd) !== 0 || typeof mark === 'number' || mappingMayStayBehind(fd)) {
+      forget(this.#fd);
       return undefined;
     }
     this.#mark = mark;
@@ -102,9 +128,6 @@ class OpenFile {
       closeDescriptor: () => undefined,
       nextData: (position) => position,
     });
-    const duplicate = native.duplicate(fd);
-    if (duplicate >= 0 && native.sameOpening(fd, duplicate) === 1) this.#duplicate = duplicate;
-    else if (duplicate >= 0) native.closeDuplicate(duplicate);
     return this.#cache;
   }
 }
@@ -166,10 +189,11 @@ export function readNow(fd: unknown, buffer: unknown, offset: unknown, length: u
   }
 }
 
-/** As {@link readNow}, when the bytes are in memory. Does not block. */
+/** As {@link readNow}, when the bytes are in memory, and few, or the turn is not yet spent. Does not block. */
 export function readHot(fd: unknown, buffer: unknown, offset: unknown, length: unknown, position: unknown): boolean {
   const file = typeof fd === 'number' ? files[fd] : undefined;
   if (file === undefined || !isPlain(buffer, offset, length, position)) return false;
+  if ((length as number) > everHot && turnIsSpent()) return false;
   try {
     return file.readResident(buffer, offset as number, length as number, position as number);
   } catch {

@@ -11,14 +11,16 @@ interface Constructor {
   prototype: object;
 }
 
+const isInstance = Function.prototype[Symbol.hasInstance] as (this: unknown, value: unknown) => boolean;
+
 /**
  * A class as Node's `Original`, callable without `new`, too, whose streams call the functions that `operations` has at
- * that time, unless their options bring others.
+ * that time, unless their options bring others. Streams that Node makes, of a handle or for standard input, are its instances, too.
  */
 function derive(name: string, Original: Constructor, operations: object): Constructor {
   const Derived = {
     [name]: function (this: object, path: unknown, options: unknown): object | undefined {
-      if (!(this instanceof Derived)) return new Derived(path, options);
+      if (!isInstance.call(Derived, this)) return new Derived(path, options);
       // The old kind of class, in every version of Node so far: it may be called.
       Reflect.apply(Original as never, this, [path, withOperations(options, operations)]);
       return undefined;
@@ -28,6 +30,12 @@ function derive(name: string, Original: Constructor, operations: object): Constr
   Derived.prototype = Object.create(Original.prototype, {
     constructor: { value: Derived, writable: true, configurable: true },
   }) as object;
+  Object.defineProperty(Derived, Symbol.hasInstance, {
+    value(this: unknown, value: unknown): boolean {
+      return isInstance.call(this === Derived ? Original : this, value); // `this` may be a class of somebody's own
+    },
+    configurable: true,
+  });
   return Derived;
 }
 

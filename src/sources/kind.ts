@@ -14,11 +14,12 @@ export type Kind = 'sized' | 'sizeless' | 'stream' | 'tty' | 'device' | 'directo
  * cgroup, cgroup2, securityfs. They say 0, or a whole page.
  */
 const generated = new Set([0x9fa0, 0x62656572, 0x64626720, 0x74726163, 0x27e0eb, 0x63677270, 0x73636673]);
+const overlay = 0x794c7630;
 /**
  * File systems that know: ext4, XFS, btrfs, tmpfs, overlay. There, a size that another process changes between two looks
  * must not make a file one of the above.
  */
-const exact = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630]);
+const exact = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, overlay]);
 /** No file that is longer than this says so wrongly. */
 const mostWrong = 64 * 1024;
 
@@ -28,6 +29,8 @@ const pipeType = 0o010000;
 
 /** What the addon says of a regular file. */
 const regular = 0;
+/** What the addon says of a descriptor that is open for writing. */
+const writableMode = 2;
 
 /** The kind and, of what tells it, the size in bytes. Throws Node's own error for a descriptor that is none. */
 export function look(fd: number): { kind: Kind; size?: number } {
@@ -57,6 +60,15 @@ function tellsItsSize(fd: number, size: number): boolean {
   if (size > 0) return native.read(fd, byte, 0, 1, size - 1) !== 0;
   // Here it is: some of these give a message once only.
   return !(system !== undefined && generated.has(system)) && native.read(fd, byte, 0, 1, 0) <= 0;
+}
+
+/**
+ * Whether what is mapped of the file may stay as it is when somebody writes the file, while reads of the descriptor show
+ * it: overlayfs copies a file of a lower layer when it is opened for writing, and mappings that were made by read-only
+ * descriptors stay on the old one (Documentation/filesystems/overlayfs.rst, "Non-standard behavior").
+ */
+export function mappingMayStayBehind(fd: number): boolean {
+  return (native.openMode(fd) & writableMode) === 0 && fileSystemOf(fd) === overlay;
 }
 
 /** The number of its kind of file system (statfs(2)); `undefined` where the system does not tell. */

@@ -1,11 +1,14 @@
-/** Devices that fail and disks that are full: file systems in files, where this process may mount them. */
+/** Devices that fail, disks that are full, and layers: file systems in files, where this process may mount them. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import { promisify } from 'node:util';
 import type { Context } from 'mocha';
+import { MappedFile, WindowPool } from 'sliding-mmap';
+import mapped from 'sliding-mmap/fs';
 import { run } from '../helpers/child.js';
 import { Folder, oracle } from '../helpers/files.js';
-import { mountImage, mountTmpfs, NotPermitted } from '../helpers/mounts.js';
-import { describeUnless, onWindows } from '../helpers/systems.js';
+import { mountImage, mountOverlay, mountTmpfs, NotPermitted } from '../helpers/mounts.js';
+import { butOnLinux, cannotMap, describeUnless, onWindows } from '../helpers/systems.js';
 
 const program = new URL('./devices.program.js', import.meta.url);
 const MiB = 2 ** 20;
@@ -90,4 +93,70 @@ describeUnless(onWindows('there is no mount(8)'), 'a full disk, in every way to 
       await survives('full', `${disk.path}/data`);
     });
   });
+});
+
+describeUnless(butOnLinux('there is no overlayfs') || cannotMap, 'a file of a lower layer that somebody writes', () => {
+  const length = 8192;
+  const newBytes = Buffer.from('new bytes');
+  const at = 16;
+
+  function whereLayered(test: Context, run: (path: string) => Promise<void>): Promise<void> {
+    return whereMounted(test, async (folder) => {
+      using memory = mountTmpfs(folder.join('memory'), '4m');
+      fs.mkdirSync(`${memory.path}/lower`);
+      prepare(`${memory.path}/lower/data`, length);
+      using overlay = mountOverlay(folder.join('overlay'), memory.path);
+      await run(`${overlay.path}/data`);
+    });
+  }
+
+  function write(path: string): void {
+    const fd = fs.openSync(path, 'r+');
+    fs.writeSync(fd, newBytes, 0, newBytes.length, at);
+    fs.closeSync(fd);
+  }
+
+  for (const [flags, windows] of [
+    ['r', 0],
+    ['r+', 1],
+  ] as const) {
+    it(`shows the new bytes through the module that stands for node:fs, opened '${flags}'`, function () {
+      return whereLayered(this, async (path) => {
+        const before = WindowPool.default.stats().windows;
+        const fd = mapped.openSync(path, flags);
+        const buffer = Buffer.alloc(newBytes.length);
+        for (let i = 0; i < 10; i++) {
+          mapped.readSync(fd, buffer, 0, buffer.length, at);
+          assert.deepEqual(buffer, oracle(at, buffer.length));
+        }
+        assert.equal(WindowPool.default.stats().windows, before + windows);
+        write(path);
+        mapped.readSync(fd, buffer, 0, buffer.length, at);
+        assert.deepEqual(buffer, newBytes);
+        buffer.fill(0);
+        await promisify(mapped.read)(fd, buffer, 0, buffer.length, at);
+        assert.deepEqual(buffer, newBytes);
+        mapped.closeSync(fd);
+      });
+    });
+  }
+
+  for (const [flags, backing] of [
+    ['r', 'read'],
+    ['r+', 'mmap'],
+  ] as const) {
+    it(`shows the new bytes through a MappedFile with backing '${backing}', opened '${flags}'`, function () {
+      return whereLayered(this, async (path) => {
+        await using file = await MappedFile.open(path, flags, { backing });
+        const buffer = Buffer.alloc(newBytes.length);
+        file.readSync(buffer, 0, buffer.length, at);
+        assert.equal(file.getUint8(at), buffer[0]);
+        write(path);
+        file.readSync(buffer, 0, buffer.length, at);
+        assert.deepEqual(buffer, newBytes);
+        assert.equal(file.getUint8(at), newBytes[0]);
+        assert.deepEqual(await file.slice(at, at + newBytes.length), newBytes);
+      });
+    });
+  }
 });

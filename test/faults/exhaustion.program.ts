@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import { MappedFile, type MappedView, WindowPool } from 'sliding-mmap';
+import mapped from 'sliding-mmap/fs';
 import { native } from '#src/native.js';
 import { attempt, codeOf } from '../helpers/errors.js';
 import { byteAt, oracle } from '../helpers/files.js';
@@ -192,6 +193,34 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     assert.ok(views > most / 8 && views <= most / 6, `${views} views of ${most} mappings`);
     assert.ok(fs.readFileSync('/proc/self/maps', 'latin1').split('\n').length < most / 2);
     await use(file);
+  },
+
+  /** The module that stands for node:fs takes a second descriptor for a file that it maps: an eighth at most. */
+  'descriptors for others'() {
+    makeFile();
+    const most = 256;
+    limit('nofile', most);
+    const buffer = Buffer.alloc(16);
+    const openAll = ({ openSync, readSync }: Pick<typeof fs, 'openSync' | 'readSync'>): number => {
+      const fds: number[] = [];
+      const code = codeOf(() => {
+        for (;;) {
+          const fd = openSync(path, 'r');
+          fds.push(fd);
+          for (let i = 0; i < 10; i++) readSync(fd, buffer, 0, 16, places[1] as number);
+        }
+      });
+      assert.equal(code, 'EMFILE');
+      assert.deepEqual(buffer, oracle(places[1] as number, 16));
+      for (const fd of fds) mapped.closeSync(fd);
+      return fds.length;
+    };
+    openAll(mapped); // makes what the process takes once
+    const all = openAll(fs);
+    const some = openAll(mapped);
+    assert.ok(some >= all - most / 8, `${some} of ${all}`);
+    assert.equal(openAll(fs), all);
+    return Promise.resolve();
   },
 
   async descriptors() {

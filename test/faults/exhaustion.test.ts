@@ -50,7 +50,7 @@ function findLeastAddressSpace(): number | undefined {
 
 describeUnless(onWindows('there is no prlimit(1)'), 'a process that is short of', function () {
   this.timeout(0);
-  for (const name of ['address space', 'holes', 'mappings', 'descriptors', 'memory']) {
+  for (const name of ['address space', 'holes', 'mappings', 'descriptors', 'descriptors for others', 'memory']) {
     it(`${name}, SEED=${seed}`, async function () {
       if (spawnSync('prlimit', ['--version']).status !== 0) {
         console.log('      not run, because there is no prlimit');

@@ -29,6 +29,17 @@ export function mountTmpfs(path: string, size: string): Mount {
   return new Mount(path, '-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs');
 }
 
+/** An overlayfs with one lower layer, `lower` in the folder `layers`, which must be on a file system that can be the upper. */
+export function mountOverlay(path: string, layers: string): Mount {
+  const [lower, upper, work] = ['lower', 'upper', 'work'].map((name) => `${layers}/${name}`) as [
+    string,
+    string,
+    string,
+  ];
+  for (const layer of [lower, upper, work]) fs.mkdirSync(layer, { recursive: true });
+  return new Mount(path, '-t', 'overlay', '-o', `lowerdir=${lower},upperdir=${upper},workdir=${work}`, 'overlay');
+}
+
 /** An ext4 file system inside the file `image`, which is made if it is not there. */
 export function mountImage(path: string, image: string, size: number, options = ''): Mount {
   if (!fs.existsSync(image)) {

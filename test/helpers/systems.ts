@@ -1,4 +1,6 @@
 /** Tests of what not every system has: where it is missing they are skipped, and their titles say why. */
+import fs from 'node:fs';
+import os from 'node:os';
 import { native } from '#src/native.js';
 
 /** `reason` on Windows, `false` elsewhere. */
@@ -23,6 +25,13 @@ export const tellsNoResidency: string | false = onWindows('the system tells of i
 export const noPosixPrograms: string | false = onWindows('there are no awk, grep, sh and wc');
 export const noFifos: string | false = onWindows('there are no FIFOs');
 export const onlyLinuxTells: string | false = butOnLinux('only Linux tells of that, or does it');
+/** Standard input is of the same opening as itself, where that can be told. */
+export const comparesNoOpenings: string | false =
+  native.sameOpening(0, 0) !== 1 && 'the system does not compare descriptors';
+const overlay = 0x794c7630;
+/** Of files there that are not open for writing `sliding-mmap/fs` maps nothing. */
+export const onOverlay: string | false =
+  process.platform === 'linux' && fs.statfsSync(os.tmpdir()).type === overlay && 'temporary files are on overlayfs';
 export const notInMemory: string | false = butOnLinux('shared memory is a file of a disk');
 export const notByDescriptor: string | false = butOnLinux('only Linux opens a file again by its descriptor');
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { constants } from 'node:buffer';
 import { pbkdf2 } from 'node:crypto';
 import { once } from 'node:events';
 import node from 'node:fs';
@@ -13,14 +14,17 @@ import * as namespace from 'sliding-mmap/fs';
 import fs, { createReadStream, read, ReadStream, readSync } from 'sliding-mmap/fs';
 import promises, { open } from 'sliding-mmap/fs/promises';
 import { Folder, oracle } from '../../helpers/files.js';
-import { cannotBeCut, cannotMap, itUnless, onWindows } from '../../helpers/systems.js';
+import { cannotBeCut, cannotMap, comparesNoOpenings, itUnless, onOverlay, onWindows } from '../../helpers/systems.js';
 
 const size = 300_000;
 /** The number of the call that {@link native.injectFailure} lets fail. */
 const readCall = 4;
 
-/** Where mapping would keep others from cutting the file, the module maps nothing. */
-const maps = cannotMap === false && cannotBeCut === false;
+/** Where mapping would keep others from cutting the file, or from being seen when they write it, the module maps nothing. */
+function maps(fd: number): boolean {
+  const stays = onOverlay === false || (native.openMode(fd) & 2) !== 0; // open for writing
+  return cannotMap === false && cannotBeCut === false && stays;
+}
 
 /** Reads often enough for the file to be mapped, and looks that it is, where files are. */
 function warm(fd: number): void {
@@ -31,7 +35,7 @@ function warm(fd: number): void {
     assert.equal(readSync(fd, buffer, 0, 64, position), 64);
     assert.deepEqual(buffer, oracle(position, 64));
   }
-  assert.equal(WindowPool.default.stats().windows, before + (maps ? 1 : 0));
+  assert.equal(WindowPool.default.stats().windows, before + (maps(fd) ? 1 : 0));
 }
 
 /** Lets go of what was closed behind the module's back, as the next use of the number does. */
@@ -125,6 +129,20 @@ describe('fs: descriptors', () => {
     assert.equal(WindowPool.default.stats().windows, before);
   });
 
+  it('takes no number that the program would get next', () => {
+    using folder = new Folder();
+    const path = folder.file(size);
+    const freed = node.openSync(path, 'r');
+    const fd = fs.openSync(path, 'r');
+    warm(fd); // what the process takes once
+    const second = fs.openSync(path, 'r');
+    node.closeSync(freed);
+    warm(second);
+    assert.throws(() => node.closeSync(freed), { code: 'EBADF' });
+    fs.closeSync(fd);
+    fs.closeSync(second);
+  });
+
   it('never serves another file that has got the number', async () => {
     using folder = new Folder();
     const old = folder.file(size);
@@ -158,6 +176,26 @@ describe('fs: descriptors', () => {
     await assert.rejects(promisify(read)(fd, Buffer.alloc(64), 0, 64, 100), { code });
     assert.throws(() => readSync(fd, Buffer.alloc(64), 0, 64, 100), { code });
     node.closeSync(fd);
+  });
+
+  itUnless(comparesNoOpenings, 'leaves no byte of the old file in the buffer when the number is another’s', () => {
+    using folder = new Folder();
+    const old = folder.file(size);
+    const empty = folder.file(0, 'empty');
+    const fd = fs.openSync(old, 'r');
+    warm(fd);
+    node.closeSync(fd);
+    assert.equal(node.openSync(empty, 'r'), fd);
+    const buffer = Buffer.alloc(64, 0xee);
+    assert.equal(readSync(fd, buffer, 0, 64, 0), 0);
+    assert.deepEqual(buffer, Buffer.alloc(64, 0xee));
+    node.closeSync(fd);
+
+    const closed = fs.openSync(old, 'r');
+    warm(closed);
+    node.closeSync(closed);
+    assert.throws(() => readSync(closed, buffer, 0, 64, 0), { code: 'EBADF' });
+    assert.deepEqual(buffer, Buffer.alloc(64, 0xee));
   });
 
   it('is closed where node:fs has closed it', () => {
@@ -247,12 +285,12 @@ describe('fs: asynchronous reads of bytes in memory', () => {
     await mapped.close();
     await handle.close();
   };
-  const unknown = onWindows('only touched pages are known to be in memory');
+  const unknown = onWindows('only touched pages are known to be in memory') || onOverlay;
   itUnless(unknown, 'do not wait for the thread pool', () => doNotWait(true));
   const noMapping = 'do not either where only a mapping can tell what is in memory';
   itUnless(unknown || cannotMap, noMapping, () => doNotWait(false));
 
-  const unordered = onWindows('all of them are node:fs’s, and come in no order');
+  const unordered = onWindows('all of them are node:fs’s, and come in no order') || onOverlay;
   itUnless(unordered, 'call back later, in order, in the context of the call', async () => {
     using folder = new Folder();
     const fd = fs.openSync(folder.file(size), 'r');
@@ -275,6 +313,24 @@ describe('fs: asynchronous reads of bytes in memory', () => {
     });
     assert.ok(seen.every((value, index) => value === index) && seen.length === count);
     fs.closeSync(fd);
+  });
+
+  it('are left to the thread pool when they are long and the turn is spent', async () => {
+    using folder = new Folder();
+    const handle = await open(folder.file(size));
+    const length = 100_000;
+    // Twice as many as the pool has threads: no other job begins.
+    const work = Array.from({ length: 8 }, () => promisify(pbkdf2)('a', 'b', 100_000, 64, 'sha512'));
+    const first = handle.read(Buffer.alloc(length), 0, length, 0); // from here on the turn is counted
+    const started = performance.now();
+    while (performance.now() - started < 10);
+    const buffers = [1, 2].map(() => Buffer.alloc(length));
+    const [one, two] = buffers as [Buffer, Buffer];
+    const reads = [promisify(read)(handle.fd, one, 0, length, 100), handle.read(two, 0, length, 100)];
+    for (const buffer of buffers) assert.deepEqual(buffer, Buffer.alloc(length));
+    await Promise.all([first, ...reads, ...work]);
+    for (const buffer of buffers) assert.deepEqual(buffer, oracle(100, length));
+    await handle.close();
   });
 
   it('let timers run', async () => {
@@ -326,6 +382,82 @@ describe('fs: handles and streams', () => {
     await handle.close();
     await closed;
     await assert.rejects(handle.read(Buffer.alloc(9), 0, 9, 0), { code: 'EBADF' });
+  });
+
+  it('refuse the lengths that Node hands on unseen, after all else that is wrong', async () => {
+    using folder = new Folder();
+    const path = folder.file(size);
+    const handle = await open(path);
+    const theirs = await nodePromises.open(path);
+    type Read = (...args: unknown[]) => Promise<{ bytesRead: number }>;
+    const read = handle.read.bind(handle) as Read;
+    const outcome = (result: Promise<{ bytesRead: number }>): Promise<unknown> =>
+      result.then(
+        ({ bytesRead }) => bytesRead,
+        (error: unknown) => String(error),
+      );
+    const buffer = Buffer.alloc(9);
+    for (const [code, ...lengths] of [
+      ['ERR_OUT_OF_RANGE', NaN, 1.5],
+      ['ERR_INVALID_ARG_TYPE', '1', '', {}, [], [2], true, false, 2n, Symbol('2'), () => 2],
+    ] as Array<[string, ...unknown[]]>) {
+      for (const length of lengths) {
+        await assert.rejects(read(buffer, 0, length, 1), { code });
+        await assert.rejects(read(new Uint16Array(9), null, length, 1), { code });
+        await assert.rejects(read(buffer, { length, position: 1 }), { code });
+        await assert.rejects(read({ buffer, length, position: 1 }), { code });
+        await assert.rejects(read({ length }), { code });
+        await assert.rejects(read('no buffer', 0, length), { code: 'ERR_INVALID_ARG_TYPE', message: /options/ });
+        await assert.rejects(read(buffer, '0', length), { code: 'ERR_INVALID_ARG_TYPE', message: /offset/ });
+        assert.equal((await read(undefined, 0, length)).bytesRead, 16384); // node:fs looks at no other then
+      }
+    }
+    const readTheirs = theirs.read.bind(theirs) as Read;
+    for (const args of [
+      ...[2 ** 40, Infinity, -1, -Infinity, 10, -0, undefined, null].map((length) => [buffer, 0, length, 1]),
+      [buffer, '0', 2 ** 40, 1],
+      [buffer, 10, 2 ** 40, 1],
+      [buffer, { offset: 1n }],
+      [buffer, []],
+      [[], 0, 1],
+    ]) {
+      assert.equal(await outcome(read(...args)), await outcome(readTheirs(...args)));
+    }
+    await theirs.close();
+    await handle.close();
+    for (const length of [NaN, '1', 2 ** 40]) await assert.rejects(read(buffer, 0, length, 1), { code: 'EBADF' });
+  });
+
+  const tooLong = 2 ** 31 + 10;
+  const noneIsLarger = constants.MAX_LENGTH < tooLong && 'no buffer is that long';
+  itUnless(noneIsLarger, 'refuse a length of 2 GiB and more, whoever computes it', async () => {
+    using folder = new Folder();
+    await using handle = await open(folder.file(size));
+    const large = new Uint8Array(tooLong); // of which no page is touched
+    const code = 'ERR_OUT_OF_RANGE';
+    for (const length of [2 ** 31, undefined, null]) {
+      await assert.rejects(handle.read(large, 1, length, 0), { code });
+      await assert.rejects(handle.read(large, { length: length as number, position: 0 }), { code });
+    }
+    assert.equal((await handle.read(large, 2 ** 31, undefined, 0)).bytesRead, 10);
+  });
+
+  it('have all streams of files for instances of their classes, but not of classes derived from those', async () => {
+    using folder = new Folder();
+    const handle = await open(folder.file(size));
+    const writing = await open(folder.join('written'), 'w');
+    const [read, written] = [handle.createReadStream(), writing.createWriteStream()];
+    const theirs = node.createReadStream(folder.join('data'));
+    assert.ok(read instanceof ReadStream && written instanceof fs.WriteStream && theirs instanceof fs.ReadStream);
+    for (const other of [read, {}, null, 5]) assert.equal((other as unknown) instanceof fs.WriteStream, false);
+    class Own extends ReadStream {}
+    const own = Reflect.construct(Own, [folder.join('data')]) as ReadStream;
+    assert.ok(own instanceof Own && own instanceof ReadStream);
+    assert.equal((read as unknown) instanceof Own, false);
+    for (const stream of [read, written, theirs, own]) {
+      stream.destroy();
+      await once(stream, 'close');
+    }
   });
 
   it('give streams that call what the module has at that time', async () => {
