@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { invalidArgType } from '../errors.js';
 import { insideOf, type MappedFile } from '../mapped-file.js';
-import type { ReadStreamOptions, WriteStreamOptions } from '../streams/node.js';
+import type { ReadStream, ReadStreamOptions, WriteStream, WriteStreamOptions } from '../streams/node.js';
 import { readToEnd, type WholeOptions, writeAll } from './whole-file.js';
 import { type AdapterOptions, closesFile } from './options.js';
 
@@ -22,7 +22,8 @@ type Passed = [];
 class Handle extends EventEmitter {
   readonly #file: MappedFile;
   readonly #closes: boolean;
-  /** Calls that {@link close} waits for. */
+  readonly #streams = new Set<ReadStream | WriteStream>();
+  /** Calls and streams that {@link close} waits for. */
   #pending = 0;
   #whenIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -139,9 +140,16 @@ class Handle extends EventEmitter {
     return this.#closedBy(this.#open('write').createWriteStream({ ...options, autoClose: false }), options);
   }
 
-  /** As node:fs: a stream closes its handle, unless it is told not to. */
-  #closedBy<T extends Readable | Writable>(stream: T, { autoClose = true }: { autoClose?: boolean | undefined }): T {
-    if (autoClose) stream.once('close', () => void this.close().catch((error: Error) => stream.emit('error', error)));
+  /** As node:fs: a stream closes its handle, unless it is told not to, and a handle its streams. */
+  #closedBy<T extends ReadStream | WriteStream>(stream: T, { autoClose = true, emitClose = true }: Closing): T {
+    // One that does not tell when it is closed cannot be waited for.
+    if (emitClose) this.#pending++;
+    this.#streams.add(stream);
+    stream.once('close', () => {
+      this.#streams.delete(stream);
+      this.#settled();
+      if (autoClose) void this.close().catch((error: Error) => stream.emit('error', error));
+    });
     return stream;
   }
 
@@ -158,6 +166,8 @@ class Handle extends EventEmitter {
   }
 
   async #close(): Promise<void> {
+    // What was given to one that writes, it writes first.
+    for (const stream of this.#streams) stream.close();
     if (this.#pending > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
     if (this.#closes) await this.#file.close();
     this.emit('close');
@@ -168,14 +178,18 @@ class Handle extends EventEmitter {
   }
 }
 
+/** What both kinds of streams are told of their end. */
+type Closing = Pick<ReadStreamOptions, 'autoClose' | 'emitClose'>;
+
 /**
  * `file` as a `FileHandle` of node:fs/promises, with a descriptor and all methods, for what takes an open one:
  * `RecordBatchReader.from(toFileHandle(file))` of apache-arrow. Streams and `readableWebStream` begin at the start of
  * the file, not at the cursor. Where a parser takes a path or an `fs`, `sliding-mmap/fs` is the shorter way.
  *
- * `close()` resolves when the handle's calls have settled. Those made after it reject with `EBADF`; the file stays open
- * without `autoClose`. What is pending when the file itself is closed does what it would do on the file: see
- * `MappedFile.close`.
+ * `close()` ends the handle's streams and resolves when its calls have settled and its streams are closed; what was
+ * written to those is in the file then. (Streams with `emitClose: false` are not waited for.) Calls made after it
+ * reject with `EBADF`; the file stays open without `autoClose`. What is pending when the file itself is closed does
+ * what it would do on the file: see `MappedFile.close`.
  *
  * @example
  * ```ts

@@ -206,6 +206,21 @@ describe('adapters: toFileHandle', () => {
       });
     }
 
+    it('is written by its streams before it is closed', async () => {
+      const handle = toFileHandle(file, { autoClose: true });
+      const writer = handle.createWriteStream({ start: 10 });
+      const reader = handle.createReadStream();
+      writer.write(oracle(0, 1024 * 1024));
+      await handle.close();
+      assert.ok(writer.writableFinished && writer.closed && reader.closed);
+      assert.ok(
+        fs
+          .readFileSync(folder.join('long'))
+          .subarray(10, 10 + 1024 * 1024)
+          .equals(oracle(0, 1024 * 1024)),
+      );
+    });
+
     it('is aborted, in the form of node:fs', async () => {
       const theirs = await open(folder.join('long'), 'r+');
       for (const handle of [toFileHandle(file), theirs]) {
