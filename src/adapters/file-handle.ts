@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import fs from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
@@ -27,6 +28,7 @@ class Handle extends EventEmitter {
   #pending = 0;
   #whenIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
+  #resource: AsyncResource | undefined;
 
   constructor(file: MappedFile, closes: boolean) {
     super();
@@ -37,6 +39,10 @@ class Handle extends EventEmitter {
   /** As node:fs: -1 when it is closed. */
   get fd(): number {
     return this.#closing === undefined ? this.#file.fd : -1;
+  }
+
+  getAsyncId(): number {
+    return (this.#resource ??= new AsyncResource('FILEHANDLE')).asyncId();
   }
 
   #open(syscall: string): MappedFile {
