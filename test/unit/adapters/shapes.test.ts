@@ -163,6 +163,44 @@ describe('adapters: ranges', () => {
     await assert.rejects(fetch('http://nowhere/', { signal: AbortSignal.abort() }), { name: 'AbortError' });
   });
 
+  it('fetch: a range on condition is the whole, for there is no validator', async () => {
+    const headers = { range: 'bytes=0-4', 'if-range': '"some"' };
+    const response = await toFetch(file)('http://nowhere/', { headers });
+    assert.deepEqual([response.status, response.headers.get('content-range')], [200, null]);
+    assert.equal((await response.arrayBuffer()).byteLength, 1000);
+  });
+
+  it('fetch: a signal counts until the body is read', async () => {
+    await using large = await MappedFile.open(folder.file(1024 * 1024, 'large'));
+    const fetch = toFetch(large);
+    const why = new Error('enough');
+
+    const atOnce = new AbortController();
+    const called = fetch('http://nowhere/', { signal: atOnce.signal });
+    atOnce.abort();
+    await assert.rejects(called, { name: 'AbortError' });
+
+    const before = new AbortController();
+    const unread = await fetch(new Request('http://nowhere/', { signal: before.signal }));
+    before.abort(why);
+    await assert.rejects(unread.arrayBuffer(), why);
+
+    const amid = new AbortController();
+    const response = await fetch('http://nowhere/', { signal: amid.signal, headers: { range: 'bytes=5-' } });
+    const reader = response.body!.getReader();
+    const { value: first } = (await reader.read()) as { value: Uint8Array };
+    assert.deepEqual(Buffer.from(first), oracle(5, first.length));
+    amid.abort();
+    await assert.rejects(reader.read(), { name: 'AbortError' });
+
+    const unused = new AbortController();
+    const read = await fetch('http://nowhere/', {
+      signal: unused.signal,
+    });
+    assert.deepEqual(Buffer.from(await read.arrayBuffer()), oracle(0, 1024 * 1024));
+    unused.abort();
+  });
+
   it('what takes a signal heeds one that is aborted', async () => {
     const signal = AbortSignal.abort();
     await assert.rejects(toGeoTiffSource(file).fetch([{ offset: 0, length: 1 }], signal), { name: 'AbortError' });
