@@ -198,6 +198,11 @@ export function invalidState(message: string): Error {
   return coded(Error, 'ERR_INVALID_STATE', `Invalid state: ${message}`);
 }
 
+/** A `RangeError` with Node's `ERR_FS_FILE_TOO_LARGE`; `size` in bytes. */
+export function fileTooLarge(size: number): RangeError {
+  return coded(RangeError, 'ERR_FS_FILE_TOO_LARGE', `File size (${size}) is greater than 2 GiB`);
+}
+
 function coded<E extends Error>(ctor: new (message: string) => E, code: string, message: string): E {
   const error: E & { code?: string } = new ctor(message);
   error.code = code;

@@ -6,6 +6,10 @@ import type { FileBlob } from '../streams/blob.js';
  * `file`, or `[start, end)` of it, as a `Blob` that is read when it is asked for: `MappedFile.blob`, for symmetry. For
  * what takes a Blob or a File: strtok3's `fromBlob`, zarrita's `ZipFileStore.fromBlob`, geotiff's `fromBlob`.
  *
+ * What makes another Blob or File of it gets an empty one, and no error: `new Blob([blob])`, `new File([blob], name)`,
+ * and `FormData`, which makes a File of every Blob. Give those a copy, `new Blob([await blob.arrayBuffer()])`, or what
+ * `fs.openAsBlob` makes.
+ *
  * @example
  * ```ts
  * import { MappedFile } from 'sliding-mmap';

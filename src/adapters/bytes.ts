@@ -11,8 +11,9 @@ export async function bytesAt(file: MappedFile, position: number, length: number
   const end = start + (length === Infinity ? Infinity : toCount(length, 'length', 0));
   let { size } = file;
   if (end > size) {
-    // Of a spool, what has not arrived is waited for.
-    await file.prefetch(start, Math.min(end, Number.MAX_SAFE_INTEGER));
+    // Of a spool, what has not arrived is waited for. Nothing is read for it: it may be more than a Buffer can have.
+    const until = Math.min(end, Number.MAX_SAFE_INTEGER);
+    await file.prefetch(until, until);
     size = file.refreshSync();
   }
   const last = Math.min(end, size);

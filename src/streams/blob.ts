@@ -14,8 +14,8 @@ const CHUNK_SIZE = 256 * 1024;
  * A range of a file with the methods of a `Blob`; `instanceof Blob`, and a body for `new Response(blob)`. Nothing is
  * read before it is asked for, and the file has to stay open until then.
  *
- * The engine's own code cannot see into it: `new Blob([blob])`, `structuredClone` and `URL.createObjectURL` take it for
- * an empty one. Pass them `new Blob([await blob.arrayBuffer()])`.
+ * The engine's own code cannot see into it: `new Blob([blob])`, `new File([blob], name)`, `FormData`, `structuredClone`
+ * and `URL.createObjectURL` take it for an empty one. Pass them `new Blob([await blob.arrayBuffer()])`.
  *
  * @example
  * ```ts

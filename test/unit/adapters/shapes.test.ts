@@ -1,6 +1,7 @@
 /** The shapes that give copies of ranges, at every configuration. */
 import fc from 'fast-check';
 import assert from 'node:assert/strict';
+import { constants } from 'node:buffer';
 import fs from 'node:fs';
 import { MappedFile } from 'sliding-mmap';
 import {
@@ -13,11 +14,13 @@ import {
   toUnzipperSource,
   toZarrStore,
 } from 'sliding-mmap/adapters';
+import { Fifo } from '../../helpers/fifos.js';
 import { Folder, oracle } from '../../helpers/files.js';
 import { configurations, granule } from '../../helpers/sizes.js';
-import { cannotBeCut, itUnless } from '../../helpers/systems.js';
+import { cannotBeCut, itUnless, noFifos } from '../../helpers/systems.js';
 
 const size = 5 * granule + 123;
+const longBuffers = constants.MAX_LENGTH >= 2 ** 40 && 'a Buffer may be that long';
 const bytes = oracle(0, size);
 const own = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + size) as ArrayBuffer;
 
@@ -163,6 +166,44 @@ describe('adapters: ranges', () => {
     await assert.rejects(fetch('http://nowhere/', { signal: AbortSignal.abort() }), { name: 'AbortError' });
   });
 
+  it('fetch: a range on condition is the whole, for there is no validator', async () => {
+    const headers = { range: 'bytes=0-4', 'if-range': '"some"' };
+    const response = await toFetch(file)('http://nowhere/', { headers });
+    assert.deepEqual([response.status, response.headers.get('content-range')], [200, null]);
+    assert.equal((await response.arrayBuffer()).byteLength, 1000);
+  });
+
+  it('fetch: a signal counts until the body is read', async () => {
+    await using large = await MappedFile.open(folder.file(1024 * 1024, 'large'));
+    const fetch = toFetch(large);
+    const why = new Error('enough');
+
+    const atOnce = new AbortController();
+    const called = fetch('http://nowhere/', { signal: atOnce.signal });
+    atOnce.abort();
+    await assert.rejects(called, { name: 'AbortError' });
+
+    const before = new AbortController();
+    const unread = await fetch(new Request('http://nowhere/', { signal: before.signal }));
+    before.abort(why);
+    await assert.rejects(unread.arrayBuffer(), why);
+
+    const amid = new AbortController();
+    const response = await fetch('http://nowhere/', { signal: amid.signal, headers: { range: 'bytes=5-' } });
+    const reader = response.body!.getReader();
+    const { value: first } = (await reader.read()) as { value: Uint8Array };
+    assert.deepEqual(Buffer.from(first), oracle(5, first.length));
+    amid.abort();
+    await assert.rejects(reader.read(), { name: 'AbortError' });
+
+    const unused = new AbortController();
+    const read = await fetch('http://nowhere/', {
+      signal: unused.signal,
+    });
+    assert.deepEqual(Buffer.from(await read.arrayBuffer()), oracle(0, 1024 * 1024));
+    unused.abort();
+  });
+
   it('what takes a signal heeds one that is aborted', async () => {
     const signal = AbortSignal.abort();
     await assert.rejects(toGeoTiffSource(file).fetch([{ offset: 0, length: 1 }], signal), { name: 'AbortError' });
@@ -225,6 +266,30 @@ describe('adapters: ranges', () => {
     await assert.rejects(buffer.slice(0, 5), closed);
     await assert.rejects(fetch('http://nowhere/'), closed);
     assert.throws(() => toAsyncBuffer(file), closed);
+  });
+
+  itUnless(longBuffers, 'what is more than a Buffer can have is refused before it is read', async () => {
+    await using huge = await MappedFile.open(folder.sparse(2 ** 40));
+    const refused = { code: 'ERR_OUT_OF_RANGE' };
+    await assert.rejects(toGetter(huge)(0), refused);
+    await assert.rejects(toPMTilesSource(huge).getBytes(0, Infinity), refused);
+    await assert.rejects(toGeoTiffSource(huge).fetchSlice({ offset: 0, length: 2 ** 41 }), refused);
+    await assert.rejects(toZarrStore(() => huge).getRange('/a', { suffixLength: 2 ** 50 }), refused);
+  });
+
+  itUnless(noFifos, 'of a spool, what has not arrived is waited for', async () => {
+    const fifo = new Fifo(folder);
+    await using spool = await MappedFile.open(fifo.path, 'r', { backing: 'spool' });
+    await fifo.write(oracle(0, 500));
+    const get = toGetter(spool);
+    const across = get(490, 520);
+    const past = get(990, 1010);
+    const all = get(0);
+    await fifo.write(oracle(500, 500));
+    assert.deepEqual(Buffer.from(await across), oracle(490, 30));
+    fifo.end();
+    assert.deepEqual(Buffer.from(await past), oracle(990, 10));
+    assert.deepEqual(Buffer.from(await all), oracle(0, 1000));
   });
 
   it('closing a source closes the file only where that is asked for', async () => {
