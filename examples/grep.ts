@@ -46,6 +46,8 @@ interface Settings {
   names: boolean;
   before: number;
   after: number;
+  /** Whether a line divides groups that do not follow each other: when context was asked for, be it none. */
+  groups: boolean;
   color: boolean;
 }
 
@@ -123,6 +125,7 @@ function settingsOf(args: readonly string[]): { settings: Settings; paths: strin
       names: values['no-filename'] ? false : (values['with-filename'] ?? paths.length > 1),
       before: numberOf(values['before-context']) ?? context,
       after: numberOf(values['after-context']) ?? context,
+      groups: (values['before-context'] ?? values['after-context'] ?? values.context) !== undefined,
       color: color === 'always' || (color === 'auto' && process.stdout.isTTY),
     },
     paths,
@@ -185,11 +188,13 @@ async function parts(file: MappedFile, name: string, settings: Settings, print: 
   const options = {
     delimiter: '\n',
     line: true,
-    lineNumbers: settings.numbers,
+    lineNumbers: settings.numbers || settings.groups,
     ...(pattern instanceof RegExp ? {} : { ignoreCase }),
   };
   let found = false;
   let line = -1;
+  /** The number of the first line that is neither of the last group nor of its context. */
+  let beyond = -Infinity;
   let left = limit;
   if (invert)
     return (await file.matches(pattern, { ...options, firstInLine: true }).count()) < (await countLines(file));
@@ -199,9 +204,14 @@ async function parts(file: MappedFile, name: string, settings: Settings, print: 
         await print.drain();
         return found;
       }
+      const { lineNumber = 0, position, length } = match;
+      if (settings.groups && match.linePosition !== line) {
+        if (lineNumber - settings.before > beyond) print.separator();
+        beyond = lineNumber + settings.after + 1;
+      }
       line = match.linePosition!;
       found = true;
-      const { lineNumber = 0, position, length } = match;
+      print.begun = true;
       if (length === 0) continue;
       const bytes = file.sliceSync(position, position + length);
       const text = bytes.toString();
@@ -214,7 +224,7 @@ async function parts(file: MappedFile, name: string, settings: Settings, print: 
 
 /** Whole lines: those that match, or those between them, with their context. */
 async function lines(file: MappedFile, name: string, settings: Settings, print: Printer): Promise<boolean> {
-  const { after, before, ignoreCase, invert, limit, numbers, pattern } = settings;
+  const { after, before, groups, ignoreCase, invert, limit, numbers, pattern } = settings;
   const marked = settings.color && !invert;
   const isText = pattern instanceof RegExp;
   const options = {
@@ -231,57 +241,73 @@ async function lines(file: MappedFile, name: string, settings: Settings, print: 
   let due = 0;
   let any = false;
 
-  const context = (until: number, number: number): void => {
-    // Those behind the line before, then those before the next one.
-    const first = file.lines({ start: printed.position, end: until, delimiter: '\n' });
-    let position = printed.position;
-    for (const text of due > 0 ? first : []) {
-      print.item({ file: name, number: printed.number++, position, text, marks: [], selected: false });
-      position = printed.position = first.position;
+  const item = async (item: Omit<Item, 'file'>): Promise<void> => {
+    print.item({ file: name, ...item });
+    if (print.isFull) await print.drain();
+  };
+  /** Context up to `until`: what is due behind the line before, then, if a line was selected there, what is before it. */
+  const context = async (until: number, number?: number): Promise<void> => {
+    const behind = file.lines({ start: printed.position, end: until, delimiter: '\n' });
+    for (const text of due > 0 ? behind : []) {
+      await item({ number: printed.number, position: printed.position, text, marks: [], selected: false });
+      printed = { position: behind.position, number: printed.number + 1 };
       if (--due === 0) break;
     }
-    if (before === 0 || number === 0) return;
-    const behind: Array<{ text: string; position: number }> = [];
+    if (number === undefined) return;
+    let [position, lines] = [until, 0];
     const back = file.lines({ start: printed.position, end: until, reverse: true, delimiter: '\n' });
-    for (const text of back) if (behind.push({ text, position: back.position }) === before) break;
-    if (!any || (behind.at(-1)?.position ?? until) > printed.position) print.separator();
-    for (const [i, line] of behind.reverse().entries())
-      print.item({ file: name, number: number - behind.length + i, ...line, marks: [], selected: false });
+    const steps = back[Symbol.iterator]();
+    while (lines < before && !steps.next().done) {
+      position = back.position;
+      lines++;
+    }
+    steps.return?.();
+    if (!any || position > printed.position) print.separator();
+    // Once more, forwards: they may be more than memory holds.
+    const ahead = file.lines({ start: position, end: until, delimiter: '\n' });
+    for (const text of lines > 0 ? ahead : []) {
+      await item({ number: number - lines--, position, text, marks: [], selected: false });
+      position = ahead.position;
+    }
   };
-  const select = (item: Omit<Item, 'file' | 'selected'>, end: number): void => {
-    context(item.position, item.number || 1);
-    if (before === 0 && after > 0 && (!any || item.position > printed.position)) print.separator();
+  const select = (item: Omit<Item, 'file' | 'selected'>, end: number): void | Promise<void> => {
     print.item({ file: name, ...item, selected: true });
     any = true;
     printed = { position: end, number: item.number + 1 };
     due = after;
     left--;
+    // Nothing is waited for in vain: there may be millions of lines.
+    if (print.isFull) return print.drain();
   };
   /** The lines of `[start, end)`, none of which matches. */
-  const between = (start: number, end: number, number: number): void => {
+  const between = async (start: number, end: number, number: number): Promise<void> => {
     const gap = file.lines({ start, end, delimiter: '\n' });
     let position = start;
     for (const text of gap) {
       if (left === 0) return;
-      select({ number: number++, position, text, marks: [] }, gap.position);
+      if (groups) await context(position, number);
+      const written = select({ number: number++, position, text, marks: [] }, gap.position);
+      if (written !== undefined) await written;
       position = gap.position;
     }
   };
 
   let passed = { position: 0, number: 1 };
   let pending: (Omit<Item, 'file' | 'selected'> & { end: number }) | undefined;
-  const flush = (): void => {
-    if (pending !== undefined) select(pending, pending.end);
+  const flush = async (): Promise<void> => {
+    if (pending === undefined) return;
+    if (groups) await context(pending.position, pending.number);
+    await select(pending, pending.end);
     pending = undefined;
   };
   for await (const batch of file.matches(pattern, options).batches()) {
     for (const { captures, length, line = '', lineEnd = 0, lineNumber = 0, linePosition = 0, position } of batch) {
       if (invert) {
-        between(passed.position, linePosition, passed.number);
+        if (passed.position < linePosition) await between(passed.position, linePosition, passed.number);
         passed = { position: lineEnd, number: lineNumber + 1 };
       } else {
         if (pending?.position !== linePosition) {
-          flush();
+          if (pending !== undefined) await flush();
           if (left === 0) break;
           pending = { number: lineNumber, position: linePosition, text: line, marks: [], end: lineEnd };
         }
@@ -296,17 +322,21 @@ async function lines(file: MappedFile, name: string, settings: Settings, print: 
     await print.drain();
     if (left === 0) break;
   }
-  flush();
-  if (invert && left > 0) between(passed.position, file.size, passed.number);
-  if (any && due > 0) context(file.size, 0);
+  await flush();
+  if (invert && left > 0) await between(passed.position, file.size, passed.number);
+  if (any && due > 0) await context(file.size);
   await print.drain();
   return any;
 }
 
+/** Characters that are gathered before they are written. */
+const MOST_GATHERED = 2 ** 16;
+
 class Printer {
+  /** Whether a line was found, in any of the files. */
+  begun = false;
   readonly #settings: Settings;
   #out = '';
-  #printed = false;
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -324,18 +354,23 @@ class Printer {
       at = to;
     }
     this.#out += `${text.slice(at)}\n`;
-    this.#printed = true;
+    this.begun = true;
   }
 
   /** Between groups of lines that do not follow each other. */
   separator(): void {
-    if (this.#printed) this.#out += `${this.#color('36', '--')}\n`;
+    if (this.begun) this.#out += `${this.#color('36', '--')}\n`;
   }
 
   async line(file: string, text: string): Promise<void> {
     if (this.#settings.names) this.#out += this.#color('35', file) + this.#color('36', ':');
     this.#out += `${text}\n`;
     await this.drain();
+  }
+
+  /** Whether it is time to {@link drain}. */
+  get isFull(): boolean {
+    return this.#out.length >= MOST_GATHERED;
   }
 
   /** Writes what has been gathered, and waits while the reader is slower. */
@@ -396,8 +431,9 @@ function messageOf(error: unknown): string {
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(); // the reader has seen enough, as `head` does
+  if (error.code === 'EPIPE') process.exit(); // the reader has seen enough, as `head` does
+  process.stderr.write(`grep: write error: ${messageOf(error)}\n`);
+  process.exit(2);
 });
 
 main(process.argv.slice(2)).then(

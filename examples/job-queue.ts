@@ -51,6 +51,9 @@ class Queues implements Disposable {
 
 /** What a worker does, until it is told to end. */
 async function work(queuesPath: string): Promise<void> {
+  // Nobody would take the results of a worker whose main process is gone.
+  process.once('disconnect', () => process.exit());
+  if (!process.connected) return;
   using queues = new Queues(queuesPath);
   for (let record = await queues.jobs.shift(); record !== undefined; record = await queues.jobs.shift()) {
     const { id, path } = JSON.parse(record.toString()) as Job;
@@ -124,6 +127,12 @@ async function main(): Promise<void> {
     return;
   }
   const folder = mkdtempSync(join(tmpdir(), 'job-queue-'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      rmSync(folder, { recursive: true, force: true });
+      process.kill(process.pid, signal); // which nobody listens for any more: it ends the process, and that its workers
+    });
+  }
   try {
     const path = join(folder, 'queues');
     writeFileSync(path, new Uint8Array(2 * RING));

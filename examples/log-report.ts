@@ -26,8 +26,8 @@ Minutes are shown as the log writes them; times that are numbers, in UTC.
 Levels and statuses count entries. A request time without a fraction is taken
 as microseconds (Apache's %D), one with a fraction as seconds (nginx's).
 
-Exit status: 0; 1 if a file could not be read (the others are reported);
-2 for a wrong option.
+Exit status: 0; 1 if a file could not be read (the others are reported), or
+the report not be written; 2 for a wrong option.
 `;
 
 async function main(args: readonly string[]): Promise<number> {
@@ -103,8 +103,9 @@ function messageOf(error: unknown): string {
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(); // the reader has seen enough, as `head` does
+  if (error.code === 'EPIPE') process.exit(); // the reader has seen enough, as `head` does
+  process.stderr.write(`log-report: write error: ${messageOf(error)}\n`);
+  process.exit(1);
 });
 
 main(process.argv.slice(2)).then(

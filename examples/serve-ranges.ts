@@ -103,7 +103,7 @@ async function respond(files: ReadonlyMap<string, string>, request: IncomingMess
     response.setHeader('Allow', 'GET, HEAD');
     return answer(response, 405);
   }
-  const path = files.get(request.url?.replace(/\?.*/s, '') ?? '');
+  const path = files.get(nameOf(request.url ?? '') ?? '');
   if (path === undefined) return answer(response, 404);
   try {
     await serve(path, request, response);
@@ -116,14 +116,24 @@ async function respond(files: ReadonlyMap<string, string>, request: IncomingMess
   }
 }
 
-/** The files by the paths that they are asked for. */
-function filesOf(names: readonly string[]): Map<string, string> {
+/** The name that a path asks for, however it is written; `undefined` for what is no path of one name. */
+function nameOf(url: string): string | undefined {
+  const written = /^\/([^/?]+)(?:\?|$)/.exec(url)?.[1];
+  try {
+    return written === undefined ? undefined : decodeURIComponent(written);
+  } catch {
+    return undefined; // no UTF-8
+  }
+}
+
+/** The files by the names that they are asked for by. */
+function filesOf(paths: readonly string[]): Map<string, string> {
   const files = new Map<string, string>();
-  for (const name of names) {
-    const path = `/${encodeURIComponent(basename(name))}`;
-    if (!statSync(name).isFile()) throw new Error(`'${name}' is no file`);
-    if (files.has(path)) throw new Error(`two files are named '${basename(name)}'`);
-    files.set(path, name);
+  for (const path of paths) {
+    const name = basename(path);
+    if (!statSync(path).isFile()) throw new Error(`'${path}' is no file`);
+    if (files.has(name)) throw new Error(`two files are named '${name}'`);
+    files.set(name, path);
   }
   return files;
 }
@@ -143,7 +153,7 @@ try {
   });
   server.listen(port, '127.0.0.1', () => {
     const { address, port } = server.address() as AddressInfo;
-    for (const path of files.keys()) console.log(`http://${address}:${port}${path}`);
+    for (const name of files.keys()) console.log(`http://${address}:${port}/${encodeURIComponent(name)}`);
   });
 } catch (error) {
   console.error(`serve-ranges: ${(error as Error).message}`);

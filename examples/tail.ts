@@ -45,6 +45,7 @@ class Output {
 
 /** The position of the first byte to be given. */
 async function startOf(file: MappedFile, { unit, count, fromStart }: Options): Promise<number> {
+  if (!fromStart && file.backing === 'spool') await file.prefetch(); // until all has arrived
   if (unit === 'bytes') return fromStart ? Math.max(0, count - 1) : Math.max(0, file.size - count);
   const most = fromStart ? Math.max(0, count - 1) : count;
   if (most === 0) return fromStart ? 0 : file.size;
@@ -61,17 +62,19 @@ async function startOf(file: MappedFile, { unit, count, fromStart }: Options): P
 async function tail(name: string, options: Options, output: Output): Promise<() => Promise<void>> {
   // A file known by its descriptor is followed wherever it is renamed to.
   const handle = options.follow === 'descriptor' ? await open(name) : undefined;
-  const file = await MappedFile.open(handle ?? name);
+  // What does not tell where it ends, as a pipe or a file of /proc, can be read to there, but not be followed.
+  const backing = options.follow === 'no' ? 'spool' : 'auto';
+  const file = await MappedFile.open(handle ?? name, 'r', { backing });
   await handle?.close();
   const start = await startOf(file, options);
-  const end = Math.max(start, file.size);
+  const end = file.backing === 'spool' ? undefined : Math.max(start, file.size);
   output.begin(name);
   for await (const chunk of file.readable({ start, end })) await output.write(name, chunk);
   if (options.follow === 'no') {
     await file.close();
     return async () => {};
   }
-  return () => follow(file, name, end, options, output);
+  return () => follow(file, name, end ?? start, options, output);
 }
 
 async function follow(file: MappedFile, name: string, start: number, options: Options, output: Output): Promise<void> {
@@ -86,7 +89,10 @@ async function follow(file: MappedFile, name: string, start: number, options: Op
   for await (const chunk of following) await output.write(name, chunk);
 }
 
-/** Follows a file that is not there yet, from its start. */
+/** What is at a name when it cannot be read for now: nothing, what is not to be read, or no file. */
+const MAY_CHANGE = new Set<string | undefined>(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'EISDIR']);
+
+/** Follows a file that is not there yet, or cannot be read yet, from its start. */
 async function waitFor(name: string, options: Options, output: Output): Promise<void> {
   for (;;) {
     await delay(options.pollInterval);
@@ -123,7 +129,8 @@ async function main(names: string[], options: Options): Promise<void> {
       const what = code === 'EISDIR' ? `error reading '${name}'` : `cannot open '${name}' for reading`;
       warn(`${what}: ${describe(error as NodeJS.ErrnoException)}`);
       process.exitCode = 1;
-      if (options.follow === 'name' && code === 'ENOENT') followers.push(() => waitFor(name, options, output));
+      // It may become what can be read.
+      if (options.follow === 'name' && MAY_CHANGE.has(code)) followers.push(() => waitFor(name, options, output));
     }
   }
   await Promise.all(followers.map((begin) => begin()));
@@ -163,7 +170,9 @@ function optionsOf(args: string[]): { names: string[]; options: Options } {
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : 1); // the reader has seen enough
+  if (error.code === 'EPIPE') process.exit(0); // the reader has seen enough
+  warn(`write error: ${describe(error)}`);
+  process.exit(1);
 });
 
 try {

@@ -789,7 +789,7 @@ int WatchNames(const char* folder, int* events) {
 #if defined(__linux__)
   const int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (fd == -1) return errno;
-  constexpr uint32_t kNames = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+  constexpr uint32_t kNames = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF | IN_ONLYDIR;
   if (inotify_add_watch(fd, folder, kNames) == -1) {
     const int error = errno;
     close(fd);

@@ -5,12 +5,13 @@
  * as they are seen, so that they can be read even if they are deleted before their turn comes.
  */
 import fs from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { ByteSource } from '../byte-source.js';
 import { invalidArgType } from '../errors.js';
 import { toCount } from '../ranges.js';
 import { type Generation, type NameEvents, NameTracker } from './name-tracker.js';
+import { identity, watch, WatchedFolder } from './watched-folder.js';
 
 /** Something that happened to a followed file. */
 export interface FollowEvent {
@@ -31,7 +32,8 @@ export interface FollowEvent {
   readonly position: number;
   /**
    * With `'replaced'`: how many files were at the path in between that had come and gone, deleted or moved to another
-   * folder, before they could be opened. `undefined` where the system does not tell (anything but Linux).
+   * folder, before they could be opened. `undefined` where that is not known: the system does not tell (anything but
+   * Linux), or the path came to lead through another folder or to another file by a link.
    */
   readonly missed?: number | undefined;
 }
@@ -126,8 +128,19 @@ export class Follower {
   #quietSince: number | undefined;
   #missing = false;
 
-  #watchers: fs.FSWatcher[] = [];
+  /** The last folder that was found at the path's folder, and where its files went. */
+  #folder: WatchedFolder | undefined;
   #tracker: NameTracker | undefined;
+  /** What the path leads to, and the folder that this is in. */
+  #target: string | undefined;
+  /** The name there, when the path is a link. */
+  #targetName: string | undefined;
+  /** Tells of what the path leads to in another folder, or of the file of a descriptor. */
+  #elsewhere: fs.FSWatcher | undefined;
+  /** Tells of a new folder in the place of the one that is gone. */
+  #above: fs.FSWatcher | undefined;
+  /** Whether the current file may be written by a name that nothing is known of. */
+  #hasLinks = false;
   /** Whether what is at the path has to be looked at. */
   #suspicious = true;
   /** Whether anything may have happened since the last look. */
@@ -314,6 +327,7 @@ export class Follower {
     this.#current = this.#next.shift()!;
     left.close();
     this.#rewind();
+    this.#hasLinks = fs.fstatSync(this.#current.fd).nlink > 1;
     this.#collect();
     return { type: 'replaced', missed: this.#current.missed };
   }
@@ -324,7 +338,8 @@ export class Follower {
     this.#collect();
     if (!this.#suspicious || this.#path === undefined || this.#next.length >= MOST_OPEN) return;
     this.#suspicious = false;
-    if (this.#tracker?.alive === false || this.#watchers.length === 0) this.#watch();
+    await this.#renewWatches(this.#path);
+    if (this.#stopped) return;
     let found: string | undefined;
     try {
       found = identity(await stat(this.#path, { bigint: true }));
@@ -342,7 +357,6 @@ export class Follower {
   #collect(): void {
     const tracker = this.#tracker;
     if (tracker === undefined || this.#stopped) return;
-    const folder = path.dirname(this.#path!);
     tracker.drain();
     while (this.#next.length < MOST_OPEN) {
       const generation = tracker.next();
@@ -352,7 +366,7 @@ export class Follower {
       let code: string | undefined;
       try {
         // At once: the name was in use a moment ago, so that nothing has to be waited for.
-        file = this.#open(Buffer.concat([Buffer.from(`${folder}${path.sep}`), Buffer.from(name!, 'latin1')]));
+        file = this.#open(this.#folder!.pathOf(name!));
       } catch (error) {
         ({ code } = error as NodeJS.ErrnoException);
       }
@@ -363,7 +377,7 @@ export class Follower {
       if (generation.name !== name) file?.close();
       else {
         generation.taken = true;
-        if (file !== undefined) this.#push(file, generation);
+        if (file !== undefined) this.#push(file, generation, tracker.takeLost());
       }
     }
   }
@@ -376,14 +390,19 @@ export class Follower {
     } catch {
       return false;
     }
-    this.#push(file, this.#tracker?.takeBase());
+    const generation = this.#tracker?.takeBase();
+    const missed = this.#tracker?.takeLost();
+    // The name is still that of a file that was opened: it is a link, and what it leads to was replaced, nobody knows how
+    // often.
+    const isLink = generation !== undefined && (this.#next.at(-1) ?? this.#current).generation === generation;
+    this.#push(file, generation, isLink ? undefined : missed);
     return true;
   }
 
-  #push(file: FollowedFile, generation: Generation | undefined): void {
+  #push(file: FollowedFile, generation: Generation | undefined, missed: number | undefined): void {
     const identity = identityOf(file.fd);
     if (this.#isKnown(identity)) file.close();
-    else this.#next.push({ ...file, identity, generation, missed: this.#tracker?.takeLost() });
+    else this.#next.push({ ...file, identity, generation, missed });
   }
 
   /** Whether the file is one of those that are open: no other file can have its number then. */
@@ -416,63 +435,104 @@ export class Follower {
   }
 
   #watch(): void {
-    this.#unwatch();
-    this.#suspicious = true;
     if (this.#path === undefined) {
       // Linux watches the file that the link leads to.
-      this.#watchFolder(`/proc/self/fd/${this.#current.fd}`);
-      return;
-    }
-    const folder = path.dirname(this.#path);
-    const newest = this.#next.at(-1) ?? this.#current;
-    const events = this.#watchNames(folder);
-    if (events !== undefined) {
-      let found: string | undefined;
-      try {
-        found = identity(fs.statSync(this.#path, { bigint: true }));
-      } catch {
-        // Not there, or not to be reached.
-      }
-      const same = found === newest.identity;
-      this.#tracker = new NameTracker(events, this.#base!, same ? newest.generation : undefined);
-    }
-    this.#watchFolder(folder);
-    let real: string;
-    try {
-      real = path.dirname(fs.realpathSync(this.#path));
-      if (real === fs.realpathSync(folder)) return;
-    } catch {
-      return;
-    }
-    // A link to a file elsewhere: its folder tells of its growth.
-    this.#watchFolder(real);
+      this.#elsewhere = watch(`/proc/self/fd/${this.#current.fd}`, () => this.#heard('change', null));
+    } else this.#watchFolder(this.#path);
   }
 
-  #watchFolder(folder: string): void {
-    let watcher: fs.FSWatcher;
+  /** Watches the folder that is at the path now, if any. */
+  #watchFolder(name: string): void {
+    const isFirst = this.#folder === undefined;
+    let folder: WatchedFolder;
     try {
-      watcher = fs.watch(folder, { persistent: false, encoding: 'latin1' as BufferEncoding });
+      folder = new WatchedFolder(
+        path.dirname(name),
+        this.#watchNames,
+        // Only with a tracker are the names certain.
+        (type, name) => this.#heard(type, this.#tracker === undefined ? null : name),
+      );
     } catch {
-      return; // too many watches, or a file system without: looking now and then does
+      return; // gone, or not to be reached
     }
-    const own = this.#watchers.length === 0 && this.#tracker !== undefined;
-    watcher.on('change', (type, name) => this.#heard(type, own ? (name as string | null) : null));
-    watcher.on('error', () => watcher.close());
-    this.#watchers.push(watcher);
+    this.#unwatch();
+    this.#folder = folder;
+    if (folder.events === undefined) return;
+    let found: string | undefined;
+    try {
+      found = identity(fs.statSync(name, { bigint: true }));
+    } catch {
+      // Not there, or not to be reached.
+    }
+    const newest = this.#next.at(-1) ?? this.#current;
+    const same = found === newest.identity;
+    // What came and went before, nobody has seen.
+    const lost = isFirst && same ? 0 : undefined;
+    this.#tracker = new NameTracker(folder.events, this.#base!, same ? newest.generation : undefined, lost);
+  }
+
+  /** Watches what the path leads through and to now. */
+  async #renewWatches(name: string): Promise<void> {
+    const folder = path.dirname(name);
+    const [there, target] = await Promise.all([
+      stat(folder, { bigint: true }).then(identity, () => undefined),
+      realpath(name).catch(() => undefined),
+    ]);
+    if (this.#stopped) return;
+    this.#hasLinks = fs.fstatSync(this.#current.fd).nlink > 1;
+    if (there === undefined) {
+      // The old one goes on telling of the old file.
+      if (this.#above === undefined) this.#watchAbove(path.dirname(folder));
+    } else if (there !== this.#folder?.identity || this.#tracker?.alive === false) {
+      this.#collect();
+      this.#watchFolder(name);
+      this.#dirty = true;
+    } else this.#folder.watch();
+    if (target !== undefined) await this.#watchTarget(target);
+  }
+
+  #watchAbove(folder: string): void {
+    this.#above = watch(folder, () => this.#heard('change', null));
+    // What came before is looked for once more.
+    if (this.#above !== undefined) this.#suspicious = this.#dirty = true;
+  }
+
+  /** A link to a file: the folder of that tells of its growth, by the name that it has there. */
+  async #watchTarget(target: string): Promise<void> {
+    const folder = path.dirname(target);
+    const there = await stat(folder, { bigint: true }).then(identity, () => undefined);
+    if (this.#stopped || there === undefined) return;
+    const found = `${there} ${target}`;
+    if (found === this.#target) return;
+    this.#target = found;
+    const isHere = there === this.#folder?.identity;
+    const name = latin1(path.basename(target));
+    this.#targetName = isHere && name === this.#base ? undefined : name;
+    this.#elsewhere?.close();
+    this.#elsewhere = isHere ? undefined : watch(folder, () => this.#heard('change', null));
+    // What was written before is looked for once more.
+    this.#dirty = true;
   }
 
   #unwatch(): void {
-    for (const watcher of this.#watchers.splice(0)) watcher.close();
     this.#tracker?.close();
     this.#tracker = undefined;
+    this.#folder?.close();
+    for (const watcher of [this.#elsewhere, this.#above]) watcher?.close();
+    this.#elsewhere = this.#above = undefined;
+    this.#target = undefined;
   }
 
   /** `name` is `null` when it says nothing: a link's folder, or a system that does not tell of names reliably. */
   #heard(type: string, name: string | null): void {
     if (this.#stopped) return;
+    const isPath = name === this.#base || name === this.#targetName;
     if (name === null) this.#suspicious = true;
-    else if (type === 'rename') this.#collect();
-    else if (name !== this.#base && name !== this.#current.generation?.name) return; // another file's change
+    else if (type === 'rename') {
+      this.#collect();
+      // Of a link the tracker does not know where it leads; of a file there is nothing that it does not know.
+      if ((isPath && this.#targetName !== undefined) || this.#tracker?.alive === false) this.#suspicious = true;
+    } else if (!isPath && !this.#hasLinks && name !== this.#current.generation?.name) return; // another file's change
     this.#dirty = true;
     this.#resume?.();
   }
@@ -480,10 +540,6 @@ export class Follower {
 
 function identityOf(fd: number): string {
   return identity(fs.fstatSync(fd, { bigint: true }));
-}
-
-function identity({ dev, ino }: { dev: bigint; ino: bigint }): string {
-  return `${dev}:${ino}`;
 }
 
 /** The bytes of a name, one per character. */

@@ -25,6 +25,7 @@ const IN_MOVED_FROM = 0x40;
 const IN_MOVED_TO = 0x80;
 const IN_CREATE = 0x100;
 const IN_DELETE = 0x200;
+const IN_MOVE_SELF = 0x800;
 const IN_Q_OVERFLOW = 0x4000;
 const IN_IGNORED = 0x8000;
 const HEADER = 16;
@@ -35,7 +36,7 @@ const MOVE_MS = 100;
 const littleEndian = endianness() === 'LE';
 
 export class NameTracker {
-  /** False once the folder is gone. */
+  /** False once the folder is gone, or has another name. */
   alive = true;
   readonly #events: NameEvents;
   readonly #base: string;
@@ -44,14 +45,18 @@ export class NameTracker {
   readonly #moving = new Map<number, { generation: Generation; since: number }>();
   /** Those that nobody has opened, in the order in which they came. */
   #waiting: Generation[] = [];
-  #lost: number | undefined = 0;
+  #lost: number | undefined;
   readonly #buffer = Buffer.alloc(64 * 1024);
   readonly #view = new DataView(this.#buffer.buffer, this.#buffer.byteOffset, this.#buffer.length);
 
-  /** `first` is what is at `base`, if that is known already. */
-  constructor(events: NameEvents, base: string, first: Generation | undefined) {
+  /**
+   * `first` is what is at `base`, if that is known already; `lost`, how many came and went before, `undefined` when that
+   * is not known.
+   */
+  constructor(events: NameEvents, base: string, first: Generation | undefined, lost: number | undefined) {
     this.#events = events;
     this.#base = base;
+    this.#lost = lost;
     this.#appear(base, first);
   }
 
@@ -112,7 +117,7 @@ export class NameTracker {
     const zero = padded.indexOf('\0');
     const name = zero < 0 ? padded : padded.slice(0, zero);
     if (mask & IN_Q_OVERFLOW) this.#forget();
-    else if (mask & IN_IGNORED) this.alive = false;
+    else if (mask & (IN_IGNORED | IN_MOVE_SELF)) this.alive = false;
     else if (mask & IN_CREATE) this.#appear(name, undefined);
     else if (mask & IN_MOVED_TO) {
       const moved = this.#moving.get(cookie)?.generation;

@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { itUnless, onlyLinuxTells } from '../../helpers/systems.js';
 
 const program = fileURLToPath(new URL('../../../examples/grep.js', import.meta.url));
 const env = { ...process.env, LC_ALL: 'C.UTF-8', GREP_COLORS: '' };
@@ -60,6 +70,17 @@ describe('the example grep', function () {
     ['-m2', '-v', '-n', '-F', 'WARN', 'a.log'],
     ['-m3', '-c', '-F', 'WARN', 'a.log'],
     ['-m2', '-o', '-F', 'o', 'b.txt'],
+    ['-A0', '-F', 'error', 'b.txt'],
+    ['-n', '-B0', '-F', 'took 777 ', 'a.log', 'b.txt', 'a.log'],
+    ['-C0', '-v', '-F', 'error', 'b.txt', 'a.log'],
+    ['-n', '-C0', '-m2', '-F', 'two', 'b.txt', 'b.txt'],
+    ['-o', '-n', '-A1', '-F', 'o', 'b.txt', 'b.txt'],
+    ['-o', '-B1', '-A1', '-E', 'request [0-9]*99 ', 'a.log', 'b.txt'],
+    ['-o', '-C0', '-E', '[0-9]+ ms', 'a.log'],
+    ['-o', '-C1', '-F', '', 'b.txt', 'b.txt'],
+    ['-n', '-B9999', '-F', 'request 4999 ', 'a.log'],
+    ['-n', '-A9999', '-F', 'request 0 ', 'a.log'],
+    ['--color=always', '-C0', '-F', 'rr', 'b.txt'],
     ['--color=always', '-n', '-H', '-F', 'rr', 'b.txt'],
     ['--color=always', '-n', '-C1', '-E', 'request (7|8)0 ', 'a.log'],
     ['--color=always', '-o', '-E', 'Gr..e', 'a.log'],
@@ -95,6 +116,48 @@ describe('the example grep', function () {
         run(process.execPath, [program, ...args, ...names], folder, ''),
         run('grep', [...args, ...names], folder, ''),
       );
+    }
+  });
+
+  it('holds a part of what it prints only, however far the matches are apart', () => {
+    const text = `first\n${`${'x'.repeat(99)}\n`.repeat(500_000)}last\n`;
+    writeFileSync(join(folder, 'big'), text);
+    for (const [args, expected] of [
+      [['-v', '-F', 'none'], text],
+      [['-v', '-F', 'first'], text.slice('first\n'.length)],
+      [['-A9999999', '-F', 'first'], text],
+      [['-B9999999', '-F', 'last'], text],
+    ] as const) {
+      const out = openSync(join(folder, 'out'), 'w');
+      // Half of the output has no room in this heap.
+      const { status, stderr } = spawnSync(process.execPath, ['--max-old-space-size=24', program, ...args, 'big'], {
+        cwd: folder,
+        stdio: ['ignore', out, 'pipe'],
+      });
+      closeSync(out);
+      assert.deepEqual({ args, status, stderr: String(stderr) }, { args, status: 0, stderr: '' });
+      assert.ok(readFileSync(join(folder, 'out'), 'latin1') === expected, args.join(' '));
+    }
+  });
+
+  itUnless(onlyLinuxTells, 'tells of a device without room', () => {
+    const full = openSync('/dev/full', 'w');
+    try {
+      for (const args of [
+        ['-F', 'Error', 'a.log'],
+        ['-c', 'x', 'a.log'],
+        ['-l', '-F', 'Error', 'a.log'],
+        ['-v', 'x', 'a.log'],
+      ]) {
+        const { status, stderr } = spawnSync(process.execPath, [program, ...args], {
+          cwd: folder,
+          stdio: ['ignore', full, 'pipe'],
+        });
+        assert.equal(status, 2);
+        assert.match(String(stderr), /^grep: write error: .*ENOSPC.*\n$/);
+      }
+    } finally {
+      closeSync(full);
     }
   });
 

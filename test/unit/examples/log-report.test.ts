@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
@@ -8,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 
 import { findLogs, writeSampleLog } from '../../../examples/log-report/defaults.js';
 import type { Summary } from '../../../examples/log-report/output.js';
-import { itUnless, noPosixPrograms } from '../../helpers/systems.js';
+import { itUnless, noPosixPrograms, onlyLinuxTells } from '../../helpers/systems.js';
 
 const PROGRAM = fileURLToPath(new URL('../../../examples/log-report.js', import.meta.url));
 const START = fileURLToPath(new URL('../../../../scripts/start.mjs', import.meta.url));
@@ -223,6 +233,17 @@ describe('log report: the program', function () {
       child.on('close', (code, signal) => resolve([code, signal]));
     });
     assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
+  });
+
+  itUnless(onlyLinuxTells, 'tells of a device without room', () => {
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [PROGRAM, '-'], {
+      input: ACCESS,
+      stdio: ['pipe', full, 'pipe'],
+    });
+    closeSync(full);
+    assert.equal(status, 1);
+    assert.match(String(stderr), /^log-report: write error: .*ENOSPC.*\n$/);
   });
 
   itUnless(noPosixPrograms, 'holds little, whatever the log holds', () => {

@@ -43,6 +43,8 @@ describe('examples/serve-ranges', function () {
       folder.file(1000, 'small'),
       folder.file(0, 'empty'),
       folder.file(1_000_000, 'a b#c%'),
+      folder.file(700, 'a+b.txt'),
+      folder.file(300, 'ä'),
     ];
     for (const file of files) fs.utimesSync(file, 1e9, 1e9);
     server = spawn(process.execPath, [program, '--port', '0', ...files], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -205,11 +207,37 @@ describe('examples/serve-ranges', function () {
     assert.equal(body.length, 0);
   });
 
+  it('knows a name however it is written', async () => {
+    for (const [path, length] of [
+      ['/%73mall', 1000],
+      ['/a+b.txt', 700],
+      ['/a%2Bb.txt', 700],
+      ['/a%2bb.txt', 700],
+      ['/%c3%a4', 300],
+      ['/%C3%A4?%', 300],
+      ['/a%20b%23c%25', 1_000_000],
+    ] as const) {
+      urls.other = new URL(urls.small!).origin + path;
+      const { status, body } = await get('other');
+      assert.deepEqual({ path, status, length: body.length }, { path, status: 200, length });
+    }
+  });
+
   it('has no other methods, and no other paths', async () => {
     const { status, headers } = await get('small', {}, 'POST');
     assert.equal(status, 405);
     assert.equal(headers.allow, 'GET, HEAD');
-    for (const path of ['/', '/missing', '/..%2fsmall', '//small', '/%', `/${folder.path}/small`]) {
+    for (const path of [
+      '/',
+      '/missing',
+      '/..%2fsmall',
+      '//small',
+      '/small/',
+      '/%',
+      '/%ff',
+      '/%2fsmall',
+      `/${folder.path}/small`,
+    ]) {
       urls.other = new URL(urls.small!).origin + path;
       assert.equal((await get('other')).status, 404, path);
     }

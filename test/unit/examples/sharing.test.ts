@@ -7,15 +7,16 @@ import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Folder } from '../../helpers/files.js';
+import { itUnless, onlyLinuxTells } from '../../helpers/systems.js';
 
 class Example {
   readonly child: ChildProcess;
   stdout = '';
   stderr = '';
 
-  constructor(name: string, args: readonly string[]) {
+  constructor(name: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
     const program = fileURLToPath(new URL(`../../../examples/${name}.js`, import.meta.url));
-    this.child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
   }
@@ -93,6 +94,27 @@ describe('examples of sharing', function () {
     assert.equal(stdout, lines.join(''));
     assert.ok(killed > 0);
   });
+
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
+    itUnless(onlyLinuxTells, `job-queue leaves no workers when ${signal} ends it`, async () => {
+      using folder = new Folder();
+      using temporary = new Folder();
+      const file = folder.sparse(2 ** 40, [], 'endless');
+      const env = { ...process.env, TMPDIR: temporary.path };
+      const example = new Example('job-queue', ['--workers', '2', file, file], env);
+      const closed = once(example.child, 'close');
+      let workers: number[] = [];
+      while (workers.length < 2) {
+        await delay(25);
+        workers = childrenOf(example.child.pid!);
+      }
+      await delay(300); // they work
+      example.child.kill(signal);
+      // That is when they have ended, too: its output is theirs.
+      assert.deepEqual(await closed, [null, signal]);
+      if (signal !== 'SIGKILL') assert.deepEqual(fs.readdirSync(temporary.path), []);
+    });
+  }
 
   it('tell how they are used', async () => {
     for (const name of ['shared-counter', 'job-queue']) {

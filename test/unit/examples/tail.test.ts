@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Folder } from '../../helpers/files.js';
+import { itUnless, noPosixPrograms } from '../../helpers/systems.js';
 
 const program = fileURLToPath(new URL('../../../examples/tail.js', import.meta.url));
 const hasTail = spawnSync('tail', ['--version']).stdout?.includes('GNU');
@@ -65,6 +66,61 @@ describe('examples/tail', function () {
       );
       assert.equal(mine.stderr.toLowerCase(), real.stderr.toLowerCase());
     }
+  });
+
+  itUnless(!hasTail && 'there is no GNU tail', 'gives what tail gives of what does not tell its size', () => {
+    using folder = new Folder();
+    folder.file('one\ntwo\nthree\n', 'lines');
+    const ways = [
+      ['-c', '3'],
+      ['-c', '+3'],
+      ['-c', '1000'],
+      ['-c', '+1000'],
+      ['-n', '2'],
+      ['-n', '+2'],
+      ['-n', '1000'],
+      ['-n', '+1000'],
+    ];
+    for (const way of ways) {
+      const piped = ['-c', 'cat lines | "$0" "$@" /dev/stdin'];
+      const [mine, real] = [[process.execPath, program], ['tail']].map(
+        (command) => spawnSync('sh', [...piped, ...command, ...way], { cwd: folder.path, encoding: 'latin1' }).stdout,
+      );
+      assert.deepEqual({ way, stdout: mine }, { way, stdout: real });
+    }
+    for (const way of process.platform === 'linux' ? ways : []) {
+      const args = [...way, '/proc/version', '/proc/self/mounts'];
+      assert.deepEqual(ours(args, folder.path), theirs(args, folder.path));
+    }
+    // It cannot be followed, and that is said.
+    const { status, stdout, stderr } = ours(['-f', '-c', '3', '/proc/version'], folder.path);
+    assert.deepEqual({ status, stdout }, { status: 1, stdout: '' });
+    assert.match(stderr, /^tail: /);
+  });
+
+  itUnless(noPosixPrograms, 'waits for what is at a name to become a file', async () => {
+    using folder = new Folder();
+    const log = folder.join('log');
+    fs.mkdirSync(log);
+    const child = spawn(process.execPath, [program, '-F', '-s', '0.05', 'log'], { cwd: folder.path, stdio: 'pipe' });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (text) => (stdout += text));
+    child.stderr.on('data', (text) => (stderr += text));
+    const closed = new Promise((resolve) => child.once('close', resolve));
+    const until = async (reached: () => boolean): Promise<void> => {
+      while (!reached() && child.exitCode === null) await delay(25);
+      assert.ok(reached(), stderr);
+    };
+    try {
+      await until(() => stderr !== '');
+      fs.rmdirSync(log);
+      fs.writeFileSync(log, 'first\n');
+      await until(() => stdout === 'first\n');
+    } finally {
+      child.kill();
+      await closed;
+    }
+    assert.match(stderr, /^tail: error reading 'log': .*\ntail: 'log' has appeared; {2}following new file\n$/);
   });
 
   it('refuses what it does not understand', () => {

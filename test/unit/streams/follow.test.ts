@@ -9,7 +9,7 @@ import { Folder } from '../../helpers/files.js';
 import { followRotation } from '../../helpers/rotation.js';
 import { configurations } from '../../helpers/sizes.js';
 import { implementations } from '../../helpers/stream-classes.js';
-import { itUnless, onWindows } from '../../helpers/systems.js';
+import { itUnless, onlyLinuxTells, onWindows } from '../../helpers/systems.js';
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
@@ -393,6 +393,112 @@ describe('readable({ follow })', function () {
       fs.writeFileSync(log, content);
       await next;
     }
+    await reader.cancel();
+  });
+
+  describe('a folder in the place of another', () => {
+    const replacements: Array<[title: string, folder: string, replace: (folder: Folder) => void]> = [
+      [
+        'that was moved away',
+        'logs',
+        (folder) => {
+          fs.renameSync(folder.join('logs'), folder.join('logs.old'));
+          fs.mkdirSync(folder.join('logs'));
+        },
+      ],
+      [
+        'by a link that leads elsewhere',
+        'link',
+        (folder) => {
+          fs.mkdirSync(folder.join('others'));
+          fs.symlinkSync(folder.join('others'), folder.join('link.new'));
+          fs.renameSync(folder.join('link.new'), folder.join('link'));
+        },
+      ],
+    ];
+    for (const [title, name, replace] of replacements) {
+      itUnless(onlyLinuxTells, `is watched, ${title}; what came before is not known`, async () => {
+        using folder = new Folder();
+        fs.mkdirSync(folder.join('logs'));
+        if (name === 'link') fs.symlinkSync(folder.join('logs'), folder.join('link'));
+        const log = folder.file('a', `${name}/log`);
+        const { events, onEvent } = listener(log);
+        await using file = await MappedFile.open(log);
+        const reader = file.readable({ follow: { onEvent, grace: 0, pollInterval: 50 } }).getReader();
+        await expect(reader, 'a');
+        const next = expect(reader, 'b');
+        await delay(30); // it waits
+        replace(folder);
+        fs.writeFileSync(log, 'b');
+        await next;
+        // Nobody looks while these come and go.
+        for (const [i, content] of ['c', 'd', 'e', 'f'].entries()) {
+          fs.renameSync(log, folder.join(`${name}/log.${i}`));
+          fs.writeFileSync(log, content);
+        }
+        await expect(reader, 'cdef');
+        assert.deepEqual(
+          events.filter(({ type }) => type !== 'missing').map(({ missed }) => missed),
+          [undefined, 0, 0, 0, 0],
+        );
+        await reader.cancel();
+      });
+    }
+
+    itUnless(onlyLinuxTells, 'is noticed at once, and so is what comes to be in it', async () => {
+      using folder = new Folder();
+      fs.mkdirSync(folder.join('logs'));
+      const log = folder.file('a', 'logs/log');
+      const { events, onEvent } = listener(log);
+      await using file = await MappedFile.open(log);
+      // Longer than the test may take.
+      const reader = file.readable({ follow: { onEvent, grace: 0, pollInterval: 10 ** 8 } }).getReader();
+      await expect(reader, 'a');
+      const next = expect(reader, 'bc');
+      await delay(50); // it waits
+      fs.renameSync(folder.join('logs'), folder.join('logs.old'));
+      while (events.length === 0) await delay(5);
+      fs.appendFileSync(folder.join('logs.old/log'), 'b');
+      fs.mkdirSync(folder.join('logs'));
+      fs.writeFileSync(log, 'c');
+      await next;
+      await reader.cancel();
+    });
+  });
+
+  itUnless(onlyLinuxTells, 'notices at once what is written by another name', async () => {
+    for (const name of ['link', 'name']) {
+      using folder = new Folder();
+      folder.file('', 'target');
+      if (name === 'link') fs.symlinkSync('target', folder.join('link'));
+      else fs.linkSync(folder.join('target'), folder.join('name'));
+      await using file = await MappedFile.open(folder.join(name));
+      // Longer than the test may take.
+      const reader = file.readable({ follow: { pollInterval: 10 ** 8 } }).getReader();
+      const next = expect(reader, name);
+      await delay(50); // it waits
+      fs.appendFileSync(folder.join('target'), name);
+      await next;
+      await reader.cancel();
+    }
+  });
+
+  itUnless(onlyLinuxTells, 'does not know what a link led to in between', async () => {
+    using folder = new Folder();
+    const log = folder.join('log');
+    fs.symlinkSync(folder.file('a', 'target'), log);
+    const { events, onEvent } = listener(log);
+    await using file = await MappedFile.open(log);
+    const reader = file.readable({ follow: { onEvent, grace: 0, pollInterval: 10 ** 8 } }).getReader();
+    await expect(reader, 'a');
+    const next = expect(reader, 'c');
+    await delay(50); // it waits
+    for (const content of ['b', 'c']) {
+      folder.file(content, 'new');
+      fs.renameSync(folder.join('new'), folder.join('target'));
+    }
+    await next;
+    assert.deepEqual(events, [{ type: 'replaced', position: 1, missed: undefined }]);
     await reader.cancel();
   });
 
