@@ -1139,8 +1139,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   #writeBackCopy(lease: ViewLease, copy: ViewCopy): void {
     const lostAt = copy.writeBack(this.refreshSync(), (bytes, offset, length, position) => {
-      const done = native.write(this.fd, bytes, offset, length, position);
-      if (done <= 0) throw this.#errors.mapping(done < 0 ? -done : ENOSPC, 'write', position, length);
+      const done = native.writeInside(this.fd, bytes, offset, length, position);
+      if (done < 0) throw this.#errors.mapping(-done, 'write', position, length);
       this.#bytesWritten += done;
       return done;
     });

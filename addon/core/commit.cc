@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/inside.h"
 #include "core/range.h"
 
 namespace sliding_mmap {
@@ -74,8 +75,9 @@ int64_t Commit::WritePiece(const Mapping& mapping, int fd, const Piece& piece) {
     size_t stop = at + 1;
     while (stop < known && bytes[stop] != file[stop]) ++stop;
     while (at < stop) {
-      const int64_t moved = os::Write(fd, bytes.data() + at, stop - at, static_cast<int64_t>(position + at));
-      if (moved <= 0) return moved == 0 ? -ENOSPC : moved;
+      const int64_t moved =
+          WriteInside(fd, bytes.data() + at, stop - at, static_cast<int64_t>(position + at));
+      if (moved <= 0) return moved;  // 0 where it was cut since
       at += static_cast<size_t>(moved);
     }
   }

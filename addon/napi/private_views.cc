@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "core/commit.h"
+#include "core/inside.h"
 #include "napi/arguments.h"
 #include "napi/bindings.h"
 #include "napi/environment.h"
@@ -43,6 +44,7 @@ class CommitJob : public MappingsJob {
 
  protected:
   int64_t Run() override {
+    const Turn turn(fd_);
     return commit_.Write(lease_->mapping, fd_, static_cast<uint64_t>(from_), static_cast<uint64_t>(to_));
   }
   int64_t Finish(Napi::Env env, int64_t result) override {
@@ -65,6 +67,7 @@ Napi::Value CommitNow(const Napi::CallbackInfo& info) {
   const int64_t from = IntegerAt(info, 2);
   const int64_t to = IntegerAt(info, 3);
   if (lease == nullptr || from < 0 || to < from) return Failure(info.Env(), EINVAL);
+  const Turn turn(fd);
   Commit commit;
   const int64_t result =
       commit.Write(lease->mapping, fd, static_cast<uint64_t>(from), static_cast<uint64_t>(to));

@@ -122,7 +122,8 @@ export class MappedView implements Disposable {
    * on most systems) since then is written over; what they wrote to other pages is never touched. (Where the file cannot
    * be mapped and the view is a copy, the grain is the byte.) Pages that were written back show the file again, but for
    * those that were changed while it was under way: they wait for the next `commit`. What is past the end of the file is
-   * not written. Let no other call write into the view meanwhile.
+   * not written: the file does not grow by it, unless another program cuts it in the moment between the look at its size
+   * and a write. Let no other call write into the view meanwhile.
    *
    * Rejects with `ERR_MAPPED_FILE_READ_ONLY` where the file cannot be written in place, `ERR_MAPPED_FILE_NO_SPACE` and
    * `ERR_MAPPED_FILE_IO`, after which what was not written stays changed, `ERR_INVALID_STATE` when the view is released,

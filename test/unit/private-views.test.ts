@@ -1,7 +1,9 @@
 /** Views whose changes stay here until they are dropped or written back. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { constants as osConstants } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { MappedFile, type OpenOptions } from 'sliding-mmap';
 import { codeOf } from '../helpers/errors.js';
@@ -11,6 +13,11 @@ import { cannotBeCut, itUnless } from '../helpers/systems.js';
 import { native } from '#src/native.js';
 
 const size = 9 * granule + 123;
+
+function truncateAnew(path: string): void {
+  using file = MappedFile.openSync(path, 'r+');
+  file.truncateSync(100);
+}
 
 for (const { name, options } of configurations) {
   describe(`private views: ${name}`, () => {
@@ -221,6 +228,34 @@ for (const { name, options } of configurations) {
         // Tells of it, or has done so.
       }
     });
+
+    for (const [how, cut] of [
+      ['at once', (file: MappedFile) => file.truncateSync(100)],
+      ['on the thread pool', (file: MappedFile) => file.truncate(100)],
+      ['by another opening', (file: MappedFile) => truncateAnew(file.path as string)],
+    ] as const) {
+      itUnless(cannotBeCut, `do not make a file grow that is cut ${how} while they are written back`, async () => {
+        using folder = new Folder();
+        const large = 2 ** 20;
+        for (let round = 0; round < 12; round++) {
+          // Every byte in between stays as it is: that takes longest.
+          const path = folder.file(randomBytes(large));
+          using file = MappedFile.openSync(path, 'r+', opened());
+          const view = file.view(0, large, { access: 'private' });
+          for (let i = 0; i < large; i += 2) view.bytes[i]! ^= 1;
+          const commit = view.commit().catch((error: unknown) => error);
+          await setTimeout(round);
+          await cut(file);
+          await commit;
+          assert.equal(fs.statSync(path).size, 100);
+          try {
+            view.dispose();
+          } catch {
+            // Tells of what was cut.
+          }
+        }
+      });
+    }
 
     it('are written back to their end by a close, or say that they are not', async () => {
       using folder = new Folder();
