@@ -13,6 +13,8 @@ import { cannotBeCut, itUnless } from '../helpers/systems.js';
 import { native } from '#src/native.js';
 
 const size = 9 * granule + 123;
+/** The call that is made to fail. */
+const write = 5;
 
 function truncateAnew(path: string): void {
   using file = MappedFile.openSync(path, 'r+');
@@ -139,6 +141,29 @@ for (const { name, options } of configurations) {
       assert.deepEqual([...fs.readFileSync(path).subarray(10, 12)], [1, 2]);
     });
 
+    it('write back scattered changes of neighbouring pages by one call, and nothing of other pages', () => {
+      using folder = new Folder();
+      const path = folder.file(size);
+      using file = MappedFile.openSync(path, 'r+', opened());
+      if (isCopy(file)) return; // the grain is the byte
+      using view = file.view(3, size, { access: 'private' });
+      const expected = oracle(0, size);
+      for (let i = granule + 5; i < 5 * granule; i += 2) expected[i] = view.bytes[i - 3]! ^= 0xff;
+      native.injectFailure(write, 1, 1, osConstants.errno.EIO);
+      try {
+        view.commitSync();
+      } finally {
+        native.injectFailure(write, 0, 0, 0);
+      }
+      assert.ok(fs.readFileSync(path).equals(expected));
+      // Pages that differ apart from each other, in their first and last bytes.
+      for (const at of [granule, 2 * granule - 1, 2 * granule, 5 * granule - 1, size - 1]) {
+        expected[at] = view.bytes[at - 3]! ^= 0xff;
+      }
+      view.commitSync();
+      assert.ok(fs.readFileSync(path).equals(expected));
+    });
+
     it('write back what is more than one piece', async () => {
       using folder = new Folder();
       const large = 2 ** 20 + 3 * granule + 5;
@@ -238,11 +263,11 @@ for (const { name, options } of configurations) {
         using folder = new Folder();
         const large = 2 ** 20;
         for (let round = 0; round < 12; round++) {
-          // Every byte in between stays as it is: that takes longest.
+          // Every byte in between stays as it is: that takes longest. For copies it would take too long.
           const path = folder.file(randomBytes(large));
           using file = MappedFile.openSync(path, 'r+', opened());
           const view = file.view(0, large, { access: 'private' });
-          for (let i = 0; i < large; i += 2) view.bytes[i]! ^= 1;
+          for (let i = 0; i < large; i += isCopy(file) ? 101 : 2) view.bytes[i]! ^= 1;
           const commit = view.commit().catch((error: unknown) => error);
           await setTimeout(round);
           await cut(file);
