@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { constants as osConstants } from 'node:os';
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { MappedFile, type OpenOptions } from 'sliding-mmap';
 import { codeOf } from '../helpers/errors.js';
@@ -139,6 +139,78 @@ for (const { name, options } of configurations) {
       assert.equal(view.bytes[11], 2);
       await view.commit();
       assert.deepEqual([...fs.readFileSync(path).subarray(10, 12)], [1, 2]);
+    });
+
+    it('are written back in the order of the calls', async () => {
+      using folder = new Folder();
+      const path = folder.file(new Uint8Array(size));
+      using file = MappedFile.openSync(path, 'r+', opened());
+      using first = file.view(0, size, { access: 'private' });
+      using second = file.view(0, size, { access: 'private' });
+      const { commitAsync } = native;
+      let running = 0;
+      native.commitAsync = async (...args) => {
+        running++;
+        await setImmediate();
+        const reached = await commitAsync(...args);
+        assert.equal(running--, 1, 'one at a time');
+        return reached;
+      };
+      try {
+        for (let byte = 1; byte < 9; byte += 3) {
+          first.bytes.fill(byte);
+          const pending = [first.commit()];
+          first.bytes.fill(byte + 1);
+          pending.push(first.commit());
+          second.bytes.fill(byte + 2);
+          if (byte === 1) pending.push(second.commit());
+          else second.commitSync();
+          await Promise.all(pending);
+          assert.ok(fs.readFileSync(path).equals(Buffer.alloc(size, byte + 2)));
+          first.discard();
+        }
+      } finally {
+        native.commitAsync = commitAsync;
+      }
+    });
+
+    it('keep the newest of what is written back by overlapping calls', async () => {
+      using folder = new Folder();
+      const large = 2 ** 20;
+      for (const next of ['commit', 'commitSync', 'commit'] as const) {
+        for (let round = 0; round < 5; round++) {
+          const path = folder.file(randomBytes(large));
+          using file = MappedFile.openSync(path, 'r+', opened());
+          using view = file.view(0, large, { access: 'private' });
+          view.bytes.fill(7);
+          const first = view.commit();
+          await setTimeout(round);
+          view.bytes.fill(8);
+          await Promise.all([first, view[next]()]);
+          await view.commit();
+          const expected = Buffer.alloc(large, 8);
+          assert.ok(expected.equals(view.bytes));
+          assert.ok(fs.readFileSync(path).equals(expected));
+        }
+      }
+    });
+
+    it('keep what is written after another call has dropped the pages of one under way', async () => {
+      using folder = new Folder();
+      const path = folder.file(size);
+      using file = MappedFile.openSync(path, 'r+', opened());
+      using view = file.view(0, size, { access: 'private' });
+      view.bytes.fill(7);
+      const commit = view.commit();
+      // It has written all, and is not told of before this thread has its turn.
+      while (!fs.readFileSync(path).equals(Buffer.alloc(size, 7)));
+      view.bytes.fill(8);
+      view.commitSync();
+      view.bytes.fill(7);
+      await commit;
+      assert.ok(Buffer.alloc(size, 7).equals(view.bytes));
+      await view.commit();
+      assert.ok(fs.readFileSync(path).equals(Buffer.alloc(size, 7)));
     });
 
     it('write back scattered changes of neighbouring pages by one call, and nothing of other pages', () => {
