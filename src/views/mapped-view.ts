@@ -66,7 +66,11 @@ export class MappedView implements Disposable {
     return this.#lease.position;
   }
 
-  /** Length in bytes; 0 once the view is released or its buffer was transferred. */
+  /**
+   * Length in bytes; 0 once the view is released or its buffer was transferred. Node moves no mapped memory to another
+   * thread: `structuredClone` and `postMessage` with `transfer` throw a DataCloneError, or on Node 20 leave the view as it
+   * is and send a copy. `buffer.transfer()` takes it over, where the engine has that.
+   */
   get length(): number {
     return byteLengthOf(this.#bytes);
   }
