@@ -6,6 +6,7 @@
         "addon/core/commit.cc",
         "addon/core/fault_guard.cc",
         "addon/core/injection.cc",
+        "addon/core/inside.cc",
         "addon/core/mapping.cc",
         "addon/core/scan.cc",
         "addon/napi/addon.cc",

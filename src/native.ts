@@ -164,6 +164,8 @@ export interface Native {
   readResidentExactly(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
   allocate(fd: number, position: number, length: number): number;
   write(fd: number, source: Uint8Array, offset: number, length: number, position: number): number;
+  /** As `write` at a position, but the file does not grow: of what is past its end now nothing is written. May give 0. */
+  writeInside(fd: number, source: Uint8Array, offset: number, length: number, position: number): number;
   flush(fd: number, ids: number[]): number;
   /**
    * Begins to watch the names in a folder: a descriptor from which `read` gives the events of inotify(7), -EAGAIN when

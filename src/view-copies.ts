@@ -63,13 +63,15 @@ export class ViewCopy {
 
   /**
    * Writes the bytes that were changed, and no others, into a file of `size` bytes, which does not grow by it. Gives the
-   * position of the first change that lies past its end, and drops those. What `write` throws for stays changed.
+   * position of the first change that lies past its end, and drops those. What `write` throws for stays changed; it
+   * gives 0 where the file, cut since its size was looked at, ends before.
    */
   writeBack(size: number, write: Move): number | undefined {
     const { bytes, position } = this;
     for (const [from, to] of this.#changes(size)) {
       for (let at = from; at < to;) {
         const done = write(bytes, at, to - at, position + at);
+        if (done === 0) return this.#dropPast(position + at);
         this.#known?.set(bytes.subarray(at, at + done), at);
         at += done;
       }
@@ -151,8 +153,8 @@ export class ViewCopies {
     for (const [copy, abandoned] of this.#all) {
       try {
         copy.writeBack(Math.max(0, native.fileSize(this.#fd)), (bytes, offset, length, position) => {
-          const done = native.write(this.#fd, bytes, offset, length, position);
-          if (done <= 0) throw new Error(`errno ${-done}`);
+          const done = native.writeInside(this.#fd, bytes, offset, length, position);
+          if (done < 0) throw new Error(`errno ${-done}`);
           return done;
         });
       } catch (error) {

@@ -84,6 +84,13 @@ interface View {
   buffer: ArrayBuffer;
 }
 
+/** What is written back of a private view: up to `at`, a position in the file, it is. */
+interface Commit {
+  lease: ViewLease;
+  draft: ViewCopy | undefined;
+  at: number;
+}
+
 /** What is known of a file's positions; see {@link CacheOptions.extent}. @internal */
 export type Extent = 'sized' | 'sizeless' | 'sequential';
 
@@ -158,6 +165,9 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   readonly #pending = new Set<Promise<unknown>>();
   readonly #pendingWrites = new Set<Promise<unknown>>();
+  /** Asynchronous commits that have not ended, in their order: one at a time is under way. */
+  readonly #commits = new Set<Commit>();
+  #lastCommit: Promise<void> = Promise.resolve();
   readonly #retained = new Set<Cancel>();
   /** Streams that still write what they had taken when the file was closed. */
   #finishing = 0;
@@ -1051,36 +1061,53 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   commitViewSync(lease: ViewLease, draft: ViewCopy | undefined): void {
     if (!this.#beginCommit(lease)) return;
-    const { position, length } = lease;
-    const end = position + length;
-    if (draft === undefined) {
-      for (let at = position; at < end;) at = this.#committed(lease, native.commit(lease.id, this.fd, at, end));
-    } else {
-      this.#writeBackCopy(lease, draft);
+    const end = lease.position + lease.length;
+    // Those under way were asked for before: what they have yet to write must not come over what this one writes.
+    for (const earlier of this.#commits) {
+      const { position, length, released } = earlier.lease;
+      // What fails fails again for the one who waits for it.
+      if (!released && position < end && position + length > lease.position) attempt(() => this.#commitNow(earlier));
     }
+    this.#commitNow({ lease, draft, at: lease.position });
     this.#endCommit(lease);
+  }
+
+  #commitNow(commit: Commit): void {
+    const { lease, draft } = commit;
+    const end = lease.position + lease.length;
+    if (draft !== undefined) this.#writeBackCopy(lease, draft);
+    else while (commit.at < end) commit.at = this.#committed(lease, native.commit(lease.id, this.fd, commit.at, end));
   }
 
   async commitView(lease: ViewLease, draft: ViewCopy | undefined): Promise<void> {
     if (!this.#beginCommit(lease)) return;
-    const commit = this.track(this.#commitView(lease, draft));
-    this.#pendingWrites.add(commit);
-    const forget = (): void => void this.#pendingWrites.delete(commit);
-    commit.then(forget, forget);
-    await commit;
+    const before = this.#lastCommit;
+    const commit: Commit = { lease, draft, at: lease.position };
+    const isFirst = this.#commits.size === 0;
+    this.#commits.add(commit);
+    const done = this.track(isFirst ? this.#commitView(commit) : before.then(() => this.#commitView(commit)));
+    this.#pendingWrites.add(done);
+    const forget = (): void => {
+      this.#commits.delete(commit);
+      this.#pendingWrites.delete(done);
+    };
+    this.#lastCommit = done.then(forget, forget);
+    await done;
   }
 
-  async #commitView(lease: ViewLease, draft: ViewCopy | undefined): Promise<void> {
-    const { position, length } = lease;
-    const end = position + length;
-    if (draft === undefined) {
-      for (let at = position; at < end;) {
-        if (this.#closed) throw this.#errors.closed();
-        if (lease.released) throw releasedInCommit();
-        at = this.#committed(lease, await native.commitAsync(lease.id, this.fd, at, end));
+  async #commitView(commit: Commit): Promise<void> {
+    const { lease, draft } = commit;
+    const end = lease.position + lease.length;
+    while (commit.at < end) {
+      if (this.#closed) throw this.#errors.closed();
+      if (lease.released) throw releasedInCommit();
+      if (draft !== undefined) {
+        this.#commitNow(commit);
+        break;
       }
-    } else {
-      this.#writeBackCopy(lease, draft);
+      const reached = this.#committed(lease, await native.commitAsync(lease.id, this.fd, commit.at, end));
+      // It may have been brought to its end meanwhile.
+      commit.at = Math.max(commit.at, reached);
     }
     if (!this.#closed) this.#endCommit(lease);
   }
@@ -1139,8 +1166,8 @@ export class WindowCache implements LendingSource, CountingSource, ByteSink {
 
   #writeBackCopy(lease: ViewLease, copy: ViewCopy): void {
     const lostAt = copy.writeBack(this.refreshSync(), (bytes, offset, length, position) => {
-      const done = native.write(this.fd, bytes, offset, length, position);
-      if (done <= 0) throw this.#errors.mapping(done < 0 ? -done : ENOSPC, 'write', position, length);
+      const done = native.writeInside(this.fd, bytes, offset, length, position);
+      if (done < 0) throw this.#errors.mapping(-done, 'write', position, length);
       this.#bytesWritten += done;
       return done;
     });

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/inside.h"
 #include "core/range.h"
 
 namespace sliding_mmap {
@@ -13,6 +14,16 @@ namespace {
 // How much is looked at, and how much is copied, in one piece of a commit.
 constexpr size_t kMostScanned = size_t{256} << 20;
 constexpr size_t kMostCopied = size_t{1} << 20;
+
+// 0 or a negative errno.
+int64_t WriteAll(int fd, const uint8_t* bytes, size_t length, uint64_t position) {
+  for (size_t done = 0; done < length;) {
+    const int64_t moved = WriteInside(fd, bytes + done, length - done, static_cast<int64_t>(position + done));
+    if (moved <= 0) return moved;  // 0 where it was cut since
+    done += static_cast<size_t>(moved);
+  }
+  return 0;
+}
 
 }  // namespace
 
@@ -66,20 +77,26 @@ int64_t Commit::WritePiece(const Mapping& mapping, int fd, const Piece& piece) {
   }
   // A page that was lost reads as zeros, which nobody wrote.
   if (mapping.faults() != 0) return -EFAULT;
+  // Neighbouring pages that differ are one write: it is the system calls that take the time.
+  const size_t page = os::PageSize();
+  size_t from = 0;
+  size_t to = 0;
   for (size_t at = 0; at < known;) {
-    if (bytes[at] == file[at]) {
-      ++at;
-      continue;
+    const size_t end = std::min(known, at + page - (piece.offset + at) % page);
+    size_t first = at;
+    size_t last = end;
+    while (first < end && bytes[first] == file[first]) ++first;
+    while (last > first && bytes[last - 1] == file[last - 1]) --last;
+    if (first == end) {
+      if (int64_t error = WriteAll(fd, bytes.data() + from, to - from, position + from)) return error;
+      from = to = end;
+    } else {
+      if (from == to) from = first;
+      to = last;
     }
-    size_t stop = at + 1;
-    while (stop < known && bytes[stop] != file[stop]) ++stop;
-    while (at < stop) {
-      const int64_t moved = os::Write(fd, bytes.data() + at, stop - at, static_cast<int64_t>(position + at));
-      if (moved <= 0) return moved == 0 ? -ENOSPC : moved;
-      at += static_cast<size_t>(moved);
-    }
+    at = end;
   }
-  return 0;
+  return WriteAll(fd, bytes.data() + from, to - from, position + from);
 }
 
 int Commit::Drop(Mapping* mapping, int fd) const {

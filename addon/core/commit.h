@@ -10,13 +10,13 @@
 namespace sliding_mmap {
 
 // One piece of it, a bounded number of pages. Only pages that were written are looked at, and of those only
-// bytes that differ from the file's are written. Where the system does not tell which pages were, all are
-// compared.
+// ones that differ from the file's are written, from the first byte that does to the last one, neighbours at
+// once. Where the system does not tell which pages were, all are compared.
 class Commit {
  public:
   // Goes on from `from`, a position in the file, up to `to`; both lie in the mapping. Gives the position up
   // to which it came, or a negative errno: -EFAULT when a page was lost. May run on any thread, while the
-  // mapping is kept.
+  // mapping is kept, in a Turn of the file.
   int64_t Write(const Mapping& mapping, int fd, uint64_t from, uint64_t to);
 
   // Lets the pages that still hold what was written show the file again, so that what others write from now

@@ -38,6 +38,8 @@ struct Lease {
   // The memory of a chunk belongs to whoever its buffer was transferred to: only the finalizers may unmap the
   // piece.
   bool taken = false;
+  // How often changes of a private view were dropped by a call of JavaScript. In a Turn of the file.
+  uint64_t drops = 0;
   std::shared_ptr<std::atomic<bool>> closing;
 };
 

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "core/inside.h"
 #include "core/os.h"
 #include "napi/arguments.h"
 #include "napi/bindings.h"
@@ -64,7 +65,9 @@ Napi::Value OpenMode(const Napi::CallbackInfo& info) {
 
 // truncate(fd, size): 0
 Napi::Value Truncate(const Napi::CallbackInfo& info) {
-  return Failure(info.Env(), os::Truncate(DescriptorAt(info, 0), static_cast<uint64_t>(IntegerAt(info, 1))));
+  const int fd = DescriptorAt(info, 0);
+  const Turn turn(fd);
+  return Failure(info.Env(), os::Truncate(fd, static_cast<uint64_t>(IntegerAt(info, 1))));
 }
 
 // allocate(fd, position, length): 0
@@ -85,13 +88,20 @@ Napi::Value ReadWith(const Napi::CallbackInfo& info) {
 }
 
 // write(fd, array, offset, length, position): bytes written; position -1 is the descriptor's own cursor
-Napi::Value Write(const Napi::CallbackInfo& info) {
+template <int64_t (*kWrite)(int, const void*, size_t, int64_t)>
+Napi::Value WriteWith(const Napi::CallbackInfo& info) {
   size_t offset;
   size_t length;
   if (!SizeAt(info, 2, &offset) || !SizeAt(info, 3, &length)) return Failure(info.Env(), EINVAL);
   const uint8_t* source = BytesOf(info.Env(), info[1], offset, length);
   if (source == nullptr) return Failure(info.Env(), EINVAL);
-  return Result(info.Env(), os::Write(DescriptorAt(info, 0), source, length, IntegerAt(info, 4)));
+  return Result(info.Env(), kWrite(DescriptorAt(info, 0), source, length, IntegerAt(info, 4)));
+}
+
+int64_t WriteInsideInTurn(int fd, const void* buffer, size_t length, int64_t position) {
+  if (position < 0) return -EINVAL;
+  const Turn turn(fd);
+  return WriteInside(fd, buffer, length, position);
 }
 
 // watchNames(folder): a descriptor that read gives inotify events from, to be closed by closeDuplicate
@@ -122,7 +132,8 @@ void ExportFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("readResident", Napi::Function::New<ReadWith<os::ReadResident>>(env, "readResident"));
   exports.Set("readResidentExactly",
               Napi::Function::New<ReadWith<os::Exactly<os::ReadResident>>>(env, "readResidentExactly"));
-  exports.Set("write", Napi::Function::New<Write>(env, "write"));
+  exports.Set("write", Napi::Function::New<WriteWith<os::Write>>(env, "write"));
+  exports.Set("writeInside", Napi::Function::New<WriteWith<WriteInsideInTurn>>(env, "writeInside"));
   exports.Set("watchNames", Napi::Function::New<WatchNames>(env, "watchNames"));
 }
 

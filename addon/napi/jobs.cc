@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/bytes.h"
+#include "core/inside.h"
 #include "core/mapping.h"
 #include "core/os.h"
 #include "napi/arguments.h"
@@ -223,7 +224,10 @@ class TruncateJob : public Job {
   TruncateJob(int fd, int64_t size) : fd_(fd), size_(size) {}
 
  protected:
-  int64_t Run() override { return -os::Truncate(fd_, static_cast<uint64_t>(size_)); }
+  int64_t Run() override {
+    const Turn turn(fd_);
+    return -os::Truncate(fd_, static_cast<uint64_t>(size_));
+  }
 
  private:
   int fd_;

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "core/commit.h"
+#include "core/inside.h"
 #include "napi/arguments.h"
 #include "napi/bindings.h"
 #include "napi/environment.h"
@@ -16,7 +17,10 @@ namespace {
 Napi::Value Discard(const Napi::CallbackInfo& info) {
   const auto lease = Environment::Of(info.Env()).Find(IdAt(info, 0));
   if (lease == nullptr) return Failure(info.Env(), EINVAL);
-  return Failure(info.Env(), lease->mapping.DropChanges(DescriptorAt(info, 1), 0, lease->mapping.mapped()));
+  const int fd = DescriptorAt(info, 1);
+  const Turn turn(fd);
+  ++lease->drops;
+  return Failure(info.Env(), lease->mapping.DropChanges(fd, 0, lease->mapping.mapped()));
 }
 
 // Whether the mapping is still written by this thread alone: its array was neither released nor transferred.
@@ -43,10 +47,15 @@ class CommitJob : public MappingsJob {
 
  protected:
   int64_t Run() override {
+    const Turn turn(fd_);
+    drops_ = lease_->drops;
     return commit_.Write(lease_->mapping, fd_, static_cast<uint64_t>(from_), static_cast<uint64_t>(to_));
   }
   int64_t Finish(Napi::Env env, int64_t result) override {
-    return MappingsJob::Finish(env, Finished(env, commit_, lease_.get(), fd_, result));
+    // What looks like the bytes that were written may, after another drop, have been written into the view
+    // since.
+    if (lease_->drops == drops_) result = Finished(env, commit_, lease_.get(), fd_, result);
+    return MappingsJob::Finish(env, result);
   }
 
  private:
@@ -54,6 +63,7 @@ class CommitJob : public MappingsJob {
   int fd_;
   int64_t from_;
   int64_t to_;
+  uint64_t drops_ = 0;
   Commit commit_;
 };
 
@@ -65,6 +75,8 @@ Napi::Value CommitNow(const Napi::CallbackInfo& info) {
   const int64_t from = IntegerAt(info, 2);
   const int64_t to = IntegerAt(info, 3);
   if (lease == nullptr || from < 0 || to < from) return Failure(info.Env(), EINVAL);
+  const Turn turn(fd);
+  ++lease->drops;
   Commit commit;
   const int64_t result =
       commit.Write(lease->mapping, fd, static_cast<uint64_t>(from), static_cast<uint64_t>(to));

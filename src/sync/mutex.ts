@@ -108,7 +108,8 @@ export class MutexGuard implements Disposable {
  * `MappedFile`), so closing that while the lock is held is dying, too. See docs/sharing.md for how it is known.
  *
  * The constructor throws as {@link wait}, and `ERR_MAPPED_FILE_SYNC_INVALID` where something else is in that place; and
- * the system's error where the file system has no locks.
+ * the system's error where the file system has no locks. It throws `ERR_INVALID_STATE` while another program has the file
+ * locked unto infinity (fcntl(2), lockf(3)).
  *
  * @example
  * ```ts

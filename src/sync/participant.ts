@@ -1,4 +1,5 @@
 import { constants as osConstants } from 'node:os';
+import { invalidState } from '../errors.js';
 import { FileErrors } from '../file-errors.js';
 import type { Inside } from '../mapped-file.js';
 import { native } from '../native.js';
@@ -15,6 +16,9 @@ const idBits = 30;
 export const idMask = 2 ** idBits - 1;
 /** Behind every position: no byte of the file is meant. Even numbers only, as there are no others from here on. */
 const lockOf = (id: number): number => 2 ** 53 + 2 * id;
+
+/** There are so many numbers that it is not by chance when all of these are taken. */
+const mostTried = 64;
 
 /** Whether something that is at a position is owned now. @internal */
 export interface Holding {
@@ -78,10 +82,13 @@ export class Participant {
   }
 
   #choose(): number {
-    for (;;) {
+    for (let tried = 0; tried < mostTried; tried++) {
       const id = 1 + Math.floor(Math.random() * idMask);
       if (!ours.has(id) && this.#lock(id, exclusively)) return id;
     }
+    throw invalidState(
+      'Another program has locked the file unto infinity, where the owners of mutexes have their locks',
+    );
   }
 
   /** Whether a lock could be taken, or given back. */

@@ -66,7 +66,11 @@ export class MappedView implements Disposable {
     return this.#lease.position;
   }
 
-  /** Length in bytes; 0 once the view is released or its buffer was transferred. */
+  /**
+   * Length in bytes; 0 once the view is released or its buffer was transferred. Node moves no mapped memory to another
+   * thread: `structuredClone` and `postMessage` with `transfer` throw a DataCloneError, or on Node 20 leave the view as it
+   * is and send a copy. `buffer.transfer()` takes it over, where the engine has that.
+   */
   get length(): number {
     return byteLengthOf(this.#bytes);
   }
@@ -122,7 +126,9 @@ export class MappedView implements Disposable {
    * on most systems) since then is written over; what they wrote to other pages is never touched. (Where the file cannot
    * be mapped and the view is a copy, the grain is the byte.) Pages that were written back show the file again, but for
    * those that were changed while it was under way: they wait for the next `commit`. What is past the end of the file is
-   * not written. Let no other call write into the view meanwhile.
+   * not written: the file does not grow by it, unless another program cuts it in the moment between the look at its size
+   * and a write. Let no other call write into the view meanwhile. Commits of one file's views that are under way at the
+   * same time are done one after the other, in the order of the calls; what a `discard` finds not yet written is dropped.
    *
    * Rejects with `ERR_MAPPED_FILE_READ_ONLY` where the file cannot be written in place, `ERR_MAPPED_FILE_NO_SPACE` and
    * `ERR_MAPPED_FILE_IO`, after which what was not written stays changed, `ERR_INVALID_STATE` when the view is released,
@@ -132,7 +138,10 @@ export class MappedView implements Disposable {
     return this.#cache.commitView(this.#lease, this.#draft);
   }
 
-  /** As {@link commit}, blocking. */
+  /**
+   * As {@link commit}, blocking. Where asynchronous ones of views that overlap this one are under way, it does the rest of
+   * them first.
+   */
   commitSync(): void {
     this.#cache.commitViewSync(this.#lease, this.#draft);
   }

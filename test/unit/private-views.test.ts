@@ -1,7 +1,9 @@
 /** Views whose changes stay here until they are dropped or written back. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { constants as osConstants } from 'node:os';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { MappedFile, type OpenOptions } from 'sliding-mmap';
 import { codeOf } from '../helpers/errors.js';
@@ -11,6 +13,13 @@ import { cannotBeCut, itUnless } from '../helpers/systems.js';
 import { native } from '#src/native.js';
 
 const size = 9 * granule + 123;
+/** The call that is made to fail. */
+const write = 5;
+
+function truncateAnew(path: string): void {
+  using file = MappedFile.openSync(path, 'r+');
+  file.truncateSync(100);
+}
 
 for (const { name, options } of configurations) {
   describe(`private views: ${name}`, () => {
@@ -132,6 +141,101 @@ for (const { name, options } of configurations) {
       assert.deepEqual([...fs.readFileSync(path).subarray(10, 12)], [1, 2]);
     });
 
+    it('are written back in the order of the calls', async () => {
+      using folder = new Folder();
+      const path = folder.file(new Uint8Array(size));
+      using file = MappedFile.openSync(path, 'r+', opened());
+      using first = file.view(0, size, { access: 'private' });
+      using second = file.view(0, size, { access: 'private' });
+      const { commitAsync } = native;
+      let running = 0;
+      native.commitAsync = async (...args) => {
+        running++;
+        await setImmediate();
+        const reached = await commitAsync(...args);
+        assert.equal(running--, 1, 'one at a time');
+        return reached;
+      };
+      try {
+        for (let byte = 1; byte < 9; byte += 3) {
+          first.bytes.fill(byte);
+          const pending = [first.commit()];
+          first.bytes.fill(byte + 1);
+          pending.push(first.commit());
+          second.bytes.fill(byte + 2);
+          if (byte === 1) pending.push(second.commit());
+          else second.commitSync();
+          await Promise.all(pending);
+          assert.ok(fs.readFileSync(path).equals(Buffer.alloc(size, byte + 2)));
+          first.discard();
+        }
+      } finally {
+        native.commitAsync = commitAsync;
+      }
+    });
+
+    it('keep the newest of what is written back by overlapping calls', async () => {
+      using folder = new Folder();
+      const large = 2 ** 20;
+      for (const next of ['commit', 'commitSync', 'commit'] as const) {
+        for (let round = 0; round < 5; round++) {
+          const path = folder.file(randomBytes(large));
+          using file = MappedFile.openSync(path, 'r+', opened());
+          using view = file.view(0, large, { access: 'private' });
+          view.bytes.fill(7);
+          const first = view.commit();
+          await setTimeout(round);
+          view.bytes.fill(8);
+          await Promise.all([first, view[next]()]);
+          await view.commit();
+          const expected = Buffer.alloc(large, 8);
+          assert.ok(expected.equals(view.bytes));
+          assert.ok(fs.readFileSync(path).equals(expected));
+        }
+      }
+    });
+
+    it('keep what is written after another call has dropped the pages of one under way', async () => {
+      using folder = new Folder();
+      const path = folder.file(size);
+      using file = MappedFile.openSync(path, 'r+', opened());
+      using view = file.view(0, size, { access: 'private' });
+      view.bytes.fill(7);
+      const commit = view.commit();
+      // It has written all, and is not told of before this thread has its turn.
+      while (!fs.readFileSync(path).equals(Buffer.alloc(size, 7)));
+      view.bytes.fill(8);
+      view.commitSync();
+      view.bytes.fill(7);
+      await commit;
+      assert.ok(Buffer.alloc(size, 7).equals(view.bytes));
+      await view.commit();
+      assert.ok(fs.readFileSync(path).equals(Buffer.alloc(size, 7)));
+    });
+
+    it('write back scattered changes of neighbouring pages by one call, and nothing of other pages', () => {
+      using folder = new Folder();
+      const path = folder.file(size);
+      using file = MappedFile.openSync(path, 'r+', opened());
+      if (isCopy(file)) return; // the grain is the byte
+      using view = file.view(3, size, { access: 'private' });
+      const expected = oracle(0, size);
+      for (let i = granule + 5; i < 5 * granule; i += 2) expected[i] = view.bytes[i - 3]! ^= 0xff;
+      native.injectFailure(write, 1, 1, osConstants.errno.EIO);
+      try {
+        view.commitSync();
+      } finally {
+        native.injectFailure(write, 0, 0, 0);
+      }
+      assert.ok(fs.readFileSync(path).equals(expected));
+      // Pages that differ apart from each other, in their first and last bytes.
+      for (const at of [granule, 2 * granule - 1, 2 * granule, 5 * granule - 1, size - 1]) {
+        expected[at] = view.bytes[at - 3]! ^= 0xff;
+      }
+      view.commitSync();
+      assert.ok(fs.readFileSync(path).equals(expected));
+    });
+
     it('write back what is more than one piece', async () => {
       using folder = new Folder();
       const large = 2 ** 20 + 3 * granule + 5;
@@ -221,6 +325,34 @@ for (const { name, options } of configurations) {
         // Tells of it, or has done so.
       }
     });
+
+    for (const [how, cut] of [
+      ['at once', (file: MappedFile) => file.truncateSync(100)],
+      ['on the thread pool', (file: MappedFile) => file.truncate(100)],
+      ['by another opening', (file: MappedFile) => truncateAnew(file.path as string)],
+    ] as const) {
+      itUnless(cannotBeCut, `do not make a file grow that is cut ${how} while they are written back`, async () => {
+        using folder = new Folder();
+        const large = 2 ** 20;
+        for (let round = 0; round < 12; round++) {
+          // Every byte in between stays as it is: that takes longest. For copies it would take too long.
+          const path = folder.file(randomBytes(large));
+          using file = MappedFile.openSync(path, 'r+', opened());
+          const view = file.view(0, large, { access: 'private' });
+          for (let i = 0; i < large; i += isCopy(file) ? 101 : 2) view.bytes[i]! ^= 1;
+          const commit = view.commit().catch((error: unknown) => error);
+          await setTimeout(round);
+          await cut(file);
+          await commit;
+          assert.equal(fs.statSync(path).size, 100);
+          try {
+            view.dispose();
+          } catch {
+            // Tells of what was cut.
+          }
+        }
+      });
+    }
 
     it('are written back to their end by a close, or say that they are not', async () => {
       using folder = new Folder();

@@ -49,6 +49,25 @@ describe('a copied view', () => {
     });
   }
 
+  it('does not make a file grow that is cut between the look at its size and the write', () => {
+    using folder = new Folder();
+    using file = open(folder);
+    const path = file.path as string;
+    const fd = fs.openSync(path, 'r+');
+    const copy = new ViewCopy(10, 1000, true);
+    copy.refresh((bytes, offset, length, position) => fs.readSync(fd, bytes, offset, length, position));
+    copy.bytes.fill(1, 0, 100);
+    copy.bytes.fill(2, 500, 600);
+    fs.ftruncateSync(fd, 60);
+    const cutAt = copy.writeBack(size, (bytes, offset, length, position) =>
+      native.writeInside(fd, bytes, offset, length, position),
+    );
+    fs.closeSync(fd);
+    assert.equal(cutAt, 60);
+    assert.equal(fs.statSync(path).size, 60);
+    assert.deepEqual(contentOf(file).subarray(10), Buffer.alloc(50, 1));
+  });
+
   it('writes the bytes that were changed, and leaves those to others that were not', async () => {
     using folder = new Folder();
     using file = open(folder);

@@ -16,11 +16,12 @@ import {
   wait,
   waitSync,
 } from 'sliding-mmap/sync';
+import { native } from '#src/native.js';
 import { run } from '../../helpers/child.js';
 import { codeOf, rejectionCode } from '../../helpers/errors.js';
 import type { Order } from '../../helpers/sync.worker.js';
 import { Zeros } from '../../helpers/zeros.js';
-import { cannotBeCut, itUnless, onlyLinuxTells } from '../../helpers/systems.js';
+import { cannotBeCut, itUnless, notByDescriptor, onlyLinuxTells } from '../../helpers/systems.js';
 
 /** How each thread ended. Listened for from the start: one that is gone tells its last words and its end in one go. */
 const ends = new WeakMap<Worker, Promise<unknown[]>>();
@@ -310,6 +311,19 @@ describe('SharedMutex', function () {
     using lock = await other.lock();
     assert.equal(new SharedMutex(other).tryLock(), null);
     assert.deepEqual([lock.released, guard.released], [false, false]);
+  });
+
+  itUnless(notByDescriptor, 'is refused while somebody has locked the file unto infinity', () => {
+    using zeros = new Zeros();
+    using other = MappedFile.openSync(zeros.data, 'r+');
+    const locker = native.reopenForLocks(other.fd);
+    assert.equal(native.lock(locker, 2 ** 53, 2 ** 53, 2), 0);
+    assert.equal(
+      codeOf(() => new SharedMutex(zeros.file)),
+      'ERR_INVALID_STATE',
+    );
+    native.closeDuplicate(locker);
+    new SharedMutex(zeros.file).lockSync().release();
   });
 
   it('takes what is there for no more than a claim', async () => {
