@@ -9,7 +9,8 @@
 #if !defined(_WIN32)
 #include <dlfcn.h>
 #include <signal.h>
-#include <uv.h>
+
+#include <cstdlib>
 #endif
 
 namespace sliding_mmap {
@@ -24,34 +25,49 @@ void SetHeard(bool) {}
 // rest.
 void (*engine_handler)(int) = nullptr;
 
+// A function of libuv's, by its name: not every runtime has it, nor what compiles addons its header. Its
+// objects are memory of the sizes that it tells.
+template <typename Function>
+Function* OfLibuv(const char* name) {
+  return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
+}
+
 // Listens to SIGBUS for ever, with a libuv handle that belongs to no environment. libuv puts its handler in
 // place for the first handle of a signal, and with the last takes away whatever is there, the guard's, too:
 // with this one, listeners come and go without that. Its loop never runs; what arrives in its pipe stays
-// there, and is dropped when that is full. By name, since not every runtime has these functions.
-bool HoldSignal() {
-  static uv_loop_t loop;
-  static uv_signal_t handle;
-  static const bool held = [] {
-    const auto loop_init = reinterpret_cast<decltype(&uv_loop_init)>(dlsym(RTLD_DEFAULT, "uv_loop_init"));
-    const auto init = reinterpret_cast<decltype(&uv_signal_init)>(dlsym(RTLD_DEFAULT, "uv_signal_init"));
-    const auto start = reinterpret_cast<decltype(&uv_signal_start)>(dlsym(RTLD_DEFAULT, "uv_signal_start"));
-    const auto stop = reinterpret_cast<decltype(&uv_signal_stop)>(dlsym(RTLD_DEFAULT, "uv_signal_stop"));
-    if (loop_init == nullptr || init == nullptr || start == nullptr || stop == nullptr) return false;
-    if (loop_init(&loop) != 0 || init(&loop, &handle) != 0) return false;
-    const auto nothing = [](uv_signal_t*, int) {};
-    // The handler is the same for all signals, and SIGBUS' may be covered by the guard's already. SIGURG's is
-    // free: who does not handle it ignores it.
-    struct sigaction engine;
-    if (start(&handle, nothing, SIGURG) != 0 || sigaction(SIGURG, nullptr, &engine) != 0) return false;
-    if (engine.sa_flags & SA_SIGINFO) return false;
-    if (start(&handle, nothing, SIGBUS) != 0) return false;
-    engine_handler = engine.sa_handler;
-    if (FaultGuard::Install() != 0) return false;
-    // Else it is beneath somebody else's handler, which passes on to it whether anybody listens or not.
-    if (FaultGuard::IsPrevious(engine_handler)) return true;
-    stop(&handle);
+// there, and is dropped when that is full. Loop and handle are never freed.
+bool ListenForEver() {
+  constexpr int kSignalHandle = 16;  // UV_SIGNAL, part of libuv's ABI
+  const auto loop_size = OfLibuv<size_t()>("uv_loop_size");
+  const auto handle_size = OfLibuv<size_t(int)>("uv_handle_size");
+  const auto loop_init = OfLibuv<int(void*)>("uv_loop_init");
+  const auto init = OfLibuv<int(void*, void*)>("uv_signal_init");
+  const auto start = OfLibuv<int(void*, void (*)(void*, int), int)>("uv_signal_start");
+  const auto stop = OfLibuv<int(void*)>("uv_signal_stop");
+  if (loop_size == nullptr || handle_size == nullptr || loop_init == nullptr || init == nullptr ||
+      start == nullptr || stop == nullptr) {
     return false;
-  }();
+  }
+  static void* const loop = calloc(1, loop_size());
+  static void* const handle = calloc(1, handle_size(kSignalHandle));
+  if (loop == nullptr || handle == nullptr || loop_init(loop) != 0 || init(loop, handle) != 0) return false;
+  const auto nothing = [](void*, int) {};
+  // The handler is the same for all signals, and SIGBUS' may be covered by the guard's already. SIGURG's is
+  // free: who does not handle it ignores it.
+  struct sigaction engine;
+  if (start(handle, nothing, SIGURG) != 0 || sigaction(SIGURG, nullptr, &engine) != 0) return false;
+  if (engine.sa_flags & SA_SIGINFO) return false;
+  if (start(handle, nothing, SIGBUS) != 0) return false;
+  engine_handler = engine.sa_handler;
+  if (FaultGuard::Install() != 0) return false;
+  // Else it is beneath somebody else's handler, which passes on to it whether anybody listens or not.
+  if (FaultGuard::IsPrevious(engine_handler)) return true;
+  stop(handle);
+  return false;
+}
+
+bool HoldSignal() {
+  static const bool held = ListenForEver();
   return held;
 }
 
