@@ -91,13 +91,13 @@ export class ReadStream extends Readable {
   #hold: Hold | undefined;
 
   constructor(source: ByteSource, options: ReadStreamOptions, hooks: FileHooks) {
-    checkFileStreamOptions(options);
+    const highWaterMark = checkFileStreamOptions(options);
     const start = toPosition(options.start ?? 0, 'options.start');
     const last = options.end ?? Infinity;
     const end = last === Infinity ? Infinity : toPosition(last, 'options.end') + 1;
     if (start >= end) throw outOfRange('options.start', `<= "options.end" (here: ${last})`, options.start);
     super({
-      highWaterMark: options.highWaterMark ?? READ_HIGH_WATER_MARK,
+      highWaterMark: highWaterMark ?? READ_HIGH_WATER_MARK,
       encoding: toEncoding(options.encoding),
       emitClose: options.emitClose ?? true,
     });
@@ -185,11 +185,11 @@ export class WriteStream extends Writable {
   #hold: Hold | undefined;
 
   constructor(sink: ByteSink, options: WriteStreamOptions, hooks: FileHooks) {
-    checkFileStreamOptions(options);
+    const highWaterMark = checkFileStreamOptions(options);
     checkBoolean(options.flush, 'options.flush');
     const start = options.start === undefined ? defaultStart(sink) : toPosition(options.start, 'options.start');
     super({
-      ...(options.highWaterMark !== undefined && { highWaterMark: options.highWaterMark }),
+      ...(highWaterMark !== undefined && { highWaterMark }),
       defaultEncoding: toEncoding(options.encoding) ?? 'utf8',
       emitClose: options.emitClose ?? true,
     });
@@ -217,7 +217,7 @@ export class WriteStream extends Writable {
     checkCallback(callback);
     if (typeof callback === 'function') {
       if (this.closed) process.nextTick(callback);
-      else this.once('close', callback);
+      else this.once('close', () => callback()); // the engine asks a listener for its `call`
     }
     this.end();
   }
@@ -265,12 +265,14 @@ export class WriteStream extends Writable {
   }
 }
 
-function checkFileStreamOptions(options: FileStreamOptions): void {
+/** Gives the `highWaterMark`, which the engine would refuse in its own way if it were asked for again and differed. */
+function checkFileStreamOptions(options: FileStreamOptions): number | undefined {
   checkOptions(options);
   checkSignal(options.signal);
   checkBoolean(options.emitClose, 'options.emitClose');
   checkBoolean(options.autoClose, 'options.autoClose');
-  if (options.highWaterMark !== undefined) toCount(options.highWaterMark, 'options.highWaterMark', 0);
+  const { highWaterMark } = options;
+  return highWaterMark === undefined ? undefined : toCount(highWaterMark, 'options.highWaterMark', 0);
 }
 
 function checkCallback(callback: unknown): void {

@@ -439,6 +439,28 @@ describe('createWriteStream()', function () {
     released(file);
   });
 
+  it('calls back at its end whatever kind of function it was given', async () => {
+    const stream = createWriteStream(new MemoryFile());
+    await new Promise<void>((resolve) => {
+      const callback = (): void => resolve();
+      stream.close(Object.setPrototypeOf(callback, null) as typeof callback);
+    });
+    assert.ok(stream.closed);
+  });
+
+  it('asks once for its highWaterMark', async () => {
+    let asked = 0;
+    const options = {
+      get highWaterMark(): number {
+        return asked++ === 0 ? 100 : -1;
+      },
+    };
+    const stream = createWriteStream(new MemoryFile(), options);
+    assert.equal(stream.writableHighWaterMark, 100);
+    stream.end();
+    await closed(stream);
+  });
+
   it('writes together what piled up during a write', async () => {
     const file = new MemoryFile();
     file.onWrite = later();
