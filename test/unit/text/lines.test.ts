@@ -377,6 +377,7 @@ describe('Lines: ending', () => {
 
   it('a synchronous step during an asynchronous one is refused, and harms nothing', async () => {
     const lines = new Lines(text(numbered(2), { isCold: () => true }));
+    await nextTurn(); // as above
     const step = lines[Symbol.asyncIterator]().next();
     await Promise.resolve();
     assert.throws(() => lines[Symbol.iterator]().next(), { code: 'ERR_INVALID_STATE' });
