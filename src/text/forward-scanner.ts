@@ -94,7 +94,7 @@ export class ForwardScanner extends LineScanner {
     const ends = format.lineEnds(block, from, to);
     const tooLong = (end: number, i: number): boolean => this.isTooLong(block, i > 0 ? ends[i - 1]! : from, end);
     const long = format.truncates ? -1 : ends.findIndex(tooLong);
-    if (long === 0) return this.#overflow(block, from, ended);
+    if (long === 0) throw this.lineTooLong(this.base + from);
     const count = long < 0 ? ends.length : long;
     const each = format.decodeEach(block, from, ends, 0, count);
     const batchEnd = ends[count - 1]!;

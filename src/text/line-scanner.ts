@@ -95,10 +95,13 @@ export abstract class LineScanner {
 
   /** Throws unless lines that are too long are to be truncated. */
   protected checkTruncates(position: number): void {
-    const { maxLineLength, truncates } = this.format;
-    if (truncates) return;
+    if (!this.format.truncates) throw this.lineTooLong(position);
+  }
+
+  protected lineTooLong(position: number): MappedFileError {
+    const { maxLineLength } = this.format;
     const message = `A line is longer than the ${maxLineLength} bytes that options.maxLineLength allows`;
     const { path } = this;
-    throw new MappedFileError('ERR_MAPPED_FILE_LINE_TOO_LONG', message, { path, position, length: maxLineLength });
+    return new MappedFileError('ERR_MAPPED_FILE_LINE_TOO_LONG', message, { path, position, length: maxLineLength });
   }
 }

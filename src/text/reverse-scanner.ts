@@ -63,7 +63,7 @@ export class ReverseScanner extends LineScanner {
     return this.base + this.lineEnd(this.count - count);
   }
 
-  /** Makes a batch of the lines from `from` to the end of the block: from the end as far as none is too long, as forward. */
+  /** Makes a batch of the lines from `from` on; where lines that are too long are an error, of those behind the last such. */
   #takeLines(from: number): boolean {
     const { block, format } = this;
     const to = block.length;
@@ -76,10 +76,7 @@ export class ReverseScanner extends LineScanner {
     const begin = (i: number): number => (i > 0 ? ends[i - 1]! : from);
     const long = format.truncates ? -1 : ends.findLastIndex((end, i) => this.isTooLong(block, begin(i), end));
     const first = long + 1;
-    if (first === ends.length) {
-      this.checkTruncates(this.#position);
-      return this.#wantCut(long > 0 ? this.base + begin(long) : this.#next);
-    }
+    if (first === ends.length) throw this.lineTooLong(this.#position);
     if (first > 0) this.#next = this.base + begin(first);
     const each = format.decodeEach(block, from, ends, first, ends.length);
     return this.setBatch(each.reverse(), begin(first), to, ends.slice(first));

@@ -55,7 +55,7 @@ describeUnless(onWindows('there are no such signals'), 'signals that are not our
 
   it('nor do listeners that come and go while another thread loses pages', async () => {
     using folder = new Folder();
-    const listeners = new URL('./signal-listeners.program.js', import.meta.url);
+    const listeners = new URL('./changing-listeners.program.js', import.meta.url);
     const result = await run(listeners, [folder.file(100_000)]);
     assert.deepEqual(result, { stdout: 'survived\n', stderr: '', code: 0, signal: null });
   });

@@ -261,13 +261,17 @@ void RetiresUnderThreads() {
 struct sigaction beneath;
 void PassBack(int signal, siginfo_t* info, void* context) { beneath.sa_sigaction(signal, info, context); }
 
-void DiesOfCircle() {
+void InstallInCircle() {
   FaultGuard::Install();
   struct sigaction other = {};
   other.sa_sigaction = PassBack;
   other.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigaction(SIGBUS, &other, &beneath);
   FaultGuard::Install();
+}
+
+void DiesOfCircle() {
+  InstallInCircle();
   Mapping mapping;
   Check(Guarded(&mapping, 1)[0] == 0, "ours is absorbed");
   raise(SIGBUS);
@@ -313,16 +317,10 @@ void LeavesOut() {
   Check(earlier_calls == 2 && engine_calls == 1, "until it is wanted again");
 }
 
-// As a handler that is put in place over the guard, and this one again over it, where the handler before both wants
-// what neither does.
+// Where the handler before both wants what neither does.
 void PassesBackAndOn() {
   signal(SIGBUS, Engine);
-  FaultGuard::Install();
-  struct sigaction other = {};
-  other.sa_sigaction = PassBack;
-  other.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  sigaction(SIGBUS, &other, &beneath);
-  FaultGuard::Install();
+  InstallInCircle();
   for (int i = 1; i <= 3; ++i) {
     if (sigsetjmp(back, 1) == 0) raise(SIGBUS);
     Check(engine_calls == i, "the first of them has its signal");
