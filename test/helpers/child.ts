@@ -1,5 +1,7 @@
 /** Programs that may die are run in a child process. */
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface ChildResult {
@@ -20,6 +22,11 @@ export interface ChildOptions {
   env?: Readonly<Record<string, string>>;
   /** Milliseconds after which it is ended by SIGTERM. */
   timeout?: number;
+  /**
+   * A folder for files of its two outputs. Else they are sockets: a program that opens its own descriptors and reads from
+   * one of those waits for ever.
+   */
+  outputs?: string;
 }
 
 /** Runs a compiled program, by its URL, and resolves when it has ended. */
@@ -31,18 +38,23 @@ export function run(program: URL, args: readonly string[] = [], options: ChildOp
     fileURLToPath(program),
     ...args,
   ];
+  const files = options.outputs && ['stdout', 'stderr'].map((name) => path.join(options.outputs as string, name));
   return new Promise((resolve, reject) => {
+    const fds = files ? files.map((file) => fs.openSync(file, 'a')) : [];
     const child = spawn(command[0] as string, command.slice(1), {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: files ? ['ignore', ...fds] : ['ignore', 'pipe', 'pipe'],
       ...(options.cwd !== undefined && { cwd: options.cwd }),
       ...(options.timeout !== undefined && { timeout: options.timeout }),
       env: { ...process.env, ...options.env },
     });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    for (const fd of fds) fs.closeSync(fd);
+    const texts = ['', ''];
+    for (const [i, stream] of [child.stdout, child.stderr].entries())
+      stream?.setEncoding('utf8').on('data', (text: string) => (texts[i] += text));
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ stdout, stderr, code, signal }));
+    child.on('close', (code, signal) => {
+      const [stdout, stderr] = files ? files.map((file) => fs.readFileSync(file, 'utf8')) : texts;
+      resolve({ stdout: stdout as string, stderr: stderr as string, code, signal });
+    });
   });
 }

@@ -13,11 +13,13 @@ interface Report {
 /** Calls every public method with hostile values, so many times in all, in a process that may die of it. */
 export async function withstandHostileArguments(seed: number, calls: number): Promise<Report> {
   using folder = new Folder();
+  using outputs = new Folder();
   const program = new URL('./programs/hostile-arguments.js', import.meta.url);
   const args = [String(seed), String(calls)];
   const { stdout, stderr, code, signal } = await run(program, args, {
     node: ['--expose-gc'],
     cwd: folder.path,
+    outputs: outputs.path,
     timeout: 5 * calls,
   });
   assert.deepEqual({ code, signal }, { code: 0, signal: null }, `seed ${seed}\n${stderr}`);
